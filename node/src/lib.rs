@@ -1,1 +1,13 @@
-//! placeholder
+//! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`; side effects live here.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod demo;
+pub mod desk;
+pub mod dicom;
+pub mod dicomweb;
+pub mod driver;
+pub mod journal;
+pub mod mesh;
+pub mod store;

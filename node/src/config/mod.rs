@@ -1,0 +1,1 @@
+//! The node's TOML: one documented struct tree, unknown keys refused.

@@ -1,0 +1,1 @@
+//! The reading desk without a page: fetch, verify, hold in memory, report.

@@ -1,0 +1,1 @@
+//! The DICOM gateway: C-ECHO and C-STORE, splitting, rebuilding, and a synthetic study.

@@ -1,0 +1,1 @@
+//! The loop that owns `Core`: outcomes, commands, messages, timer, local work first.
