@@ -20,3 +20,5 @@
 
 pub mod digest;
 pub mod keys;
+pub mod log;
+pub mod note;
