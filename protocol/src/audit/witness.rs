@@ -364,7 +364,7 @@ mod tests {
         let mut longer = Log::new(&[b"a", b"b", b"x"]);
         longer.append(b"y");
         let refused = admit(&longer.request(3), &log.known(), |_| held).expect_err("a fork");
-        let reason = RefusedReason::Refusal(Refusal::Inconsistent(MerkleError::RootMismatch));
+        let reason = RefusedReason::Refusal(Refusal::Inconsistent(MerkleError::OldRootMismatch));
         assert_eq!((&refused.reason, refused.answer().status), (&reason, 422));
         assert!(!refused.alarm, "the proof alone may be wrong");
     }
