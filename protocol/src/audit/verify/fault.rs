@@ -284,7 +284,7 @@ pub enum Remark {
     },
     /// Not checked: entries whose payload is sealed.
     Sealed(u64),
-    /// Not checked: the archive of a peer's log was not given.
+    /// Not checked: no readable archive of a peer's log was given.
     PeerNotGiven(KeyName),
     /// Not checked: disclosed decisions, because this program has no policy engine.
     DecisionsNotMade(u64),
@@ -346,7 +346,7 @@ impl fmt::Display for Remark {
                  facts of decisions were not checked"
             ),
             Self::PeerNotGiven(peer) => {
-                write!(f, "the archive of {peer} was not given: not reconciled with it")
+                write!(f, "no readable archive of {peer} was given: not reconciled with it")
             }
             Self::DecisionsNotMade(count) => {
                 write!(f, "{count} disclosed decisions were not made again: no policy engine")

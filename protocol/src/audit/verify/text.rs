@@ -35,6 +35,25 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
     }
 }
 
+/// A time in seconds since the Unix epoch as RFC 3339 writes it, in UTC.
+fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March, so that the leap day is the last one; 719,468 days from March of the year 0.
+    let day = days.saturating_add(719_468);
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 {
+        (era * 400 + year, month + 3)
+    } else {
+        (era * 400 + year + 1, month - 9)
+    };
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 fn is_gap(noted: &super::Noted) -> bool {
     noted.remark.is_gap()
 }
@@ -54,7 +73,7 @@ fn archive(out: &mut String, report: &Report) {
     let _ = writeln!(out, "{}", report.label);
     let _ = writeln!(out, "  log {origin} of {whose}, {} entries", report.size);
     for (witness, time) in &report.witnesses {
-        let _ = writeln!(out, "  cosigned by {witness} at {time} s since 1970-01-01 UTC");
+        let _ = writeln!(out, "  cosigned by {witness} at {}", utc(*time));
     }
     let counts = &report.counts;
     let _ = writeln!(
@@ -79,6 +98,27 @@ fn archive(out: &mut String, report: &Report) {
         for noted in report.remarks.iter().filter(|noted| is_gap(noted) == gaps) {
             let entry = noted.entry.map_or(String::new(), |index| format!("entry {index}: "));
             let _ = writeln!(out, "  {heading}: {entry}{}", noted.remark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::utc;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_does() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_709_251_200, "2024-03-01T00:00:00Z"),
+            (1_800_000_000, "2027-01-15T08:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), text);
         }
     }
 }

@@ -10,7 +10,6 @@ use crypto::log::cosign::cosign;
 use crypto::log::proof::LogProof;
 use crypto::log::writer::LogWriter;
 use crypto::note::{KeyName, KeyType, NoteSignature, VerifierKey};
-use prost::Message as _;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
