@@ -1,9 +1,11 @@
 //! The log against published vectors and against independent implementations.
 
 mod fsck;
+mod fuzzing;
 mod merkle;
 mod notes;
 mod proofs;
+mod public;
 mod quorum;
 mod tiles;
 mod witness;

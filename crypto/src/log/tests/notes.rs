@@ -361,7 +361,7 @@ fn cosignatures_bind_time_body_and_key() {
         ..checkpoint.clone()
     };
     assert_eq!(verify(&grown, &verifier, &line), bad);
-    assert_eq!(verify(checkpoint, &witness(1).2, &line).is_err(), true);
+    assert!(verify(checkpoint, &witness(1).2, &line).is_err());
     let text = line.line();
     let blob = text.trim_end().rsplit_once(' ').expect("a blob").1;
     let engine = base64::prelude::BASE64_STANDARD;

@@ -58,7 +58,8 @@ fn every_refusal_has_its_status() {
     let (small, large) = (log.heads[0], log.heads[1]);
     let key = log_verifier();
     let request = log.request(3, &large);
-    let refused = |request: &AddCheckpoint, held| decide(request, Some(&key), held).unwrap_err();
+    let refused =
+        |request: &AddCheckpoint, held| decide(request, Some(&key), held).expect_err("refused");
     assert_eq!(decide(&request, None, None), Err(Refusal::UnknownOrigin));
     let forged = request
         .checkpoint
