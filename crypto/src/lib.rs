@@ -31,4 +31,6 @@ pub mod fuzz;
 pub mod hpke;
 pub mod keyfile;
 pub mod keys;
+pub mod log;
+pub mod note;
 pub mod segment;
