@@ -134,7 +134,10 @@ impl Roster {
                 return self.by_node(&node).ok_or(MemberError::Unknown(node));
             }
             if age(&current.credential) > age(&credential) {
-                return Err(MemberError::Superseded { node, newer: current.credential.serial });
+                return Err(MemberError::Superseded {
+                    node,
+                    newer: current.credential.serial,
+                });
             }
         } else if self.members.len() >= limits::MEMBERS_MAX {
             return Err(MemberError::Full);
@@ -203,7 +206,10 @@ impl Roster {
         let member = self.valid_node(node, now)?;
         match member.credential.kind == kind {
             true => Ok(member),
-            false => Err(MemberError::Kind { node: *node, wanted: kind.name() }),
+            false => Err(MemberError::Kind {
+                node: *node,
+                wanted: kind.name(),
+            }),
         }
     }
 
@@ -227,7 +233,11 @@ impl Roster {
     /// Opens an envelope that enough of the council signed, for this consortium.
     fn open(&self, envelope: &[u8]) -> Result<Credential, MemberError> {
         let opened = Envelope::decode(envelope)?;
-        opened.verify_threshold(CREDENTIAL_TYPE, &self.genesis.keys(), self.genesis.threshold)?;
+        opened.verify_threshold(
+            CREDENTIAL_TYPE,
+            &self.genesis.keys(),
+            self.genesis.threshold,
+        )?;
         let credential = Credential::decode(&opened.payload)?;
         if credential.genesis != self.genesis_hash {
             return Err(MemberError::OtherConsortium);
@@ -256,7 +266,10 @@ impl Roster {
                 .get(holder)
                 .is_none_or(|member| has_ended(&member.credential, now));
             if !ended {
-                return Err(MemberError::Taken { what, holder: *holder });
+                return Err(MemberError::Taken {
+                    what,
+                    holder: *holder,
+                });
             }
         }
         Ok(holders.into_iter().map(|(_, holder)| holder).collect())
@@ -276,8 +289,11 @@ impl Roster {
             self.origins.insert(log.name().as_str().to_owned(), node);
         }
         self.serials.insert(credential.serial, payload);
-        let member =
-            Member { credential, envelope: envelope.to_vec(), digest: digest_of(envelope) };
+        let member = Member {
+            credential,
+            envelope: envelope.to_vec(),
+            digest: digest_of(envelope),
+        };
         self.members.insert(node, member);
         Ok(())
     }
