@@ -6,12 +6,12 @@
 //! saw. An entry is *pending* while only the writer has it, *integrated* once a signed checkpoint
 //! covers it, and *witnessed* once that checkpoint meets the quorum.
 //!
-//! | layer | module | specification |
+//! | layer | module | specification (C2SP unless said) |
 //! |---|---|---|
 //! | hashes and proofs | [`merkle`] | RFC 6962, section 2.1; RFC 9162, section 2.1 |
-//! | files | [`tile`], [`writer`], [`reader`] | c2sp.org/tlog-tiles |
-//! | statements | [`checkpoint`], [`cosign`] | c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature |
-//! | trust | [`quorum`], [`proof`] | c2sp.org/tlog-policy, c2sp.org/tlog-proof |
+//! | files | [`tile`], [`writer`], [`reader`] | tlog-tiles |
+//! | statements | [`checkpoint`], [`cosign`] | tlog-checkpoint, tlog-cosignature |
+//! | trust | [`quorum`], [`proof`] | tlog-policy, tlog-proof |
 //! | audit | [`fsck`] | none: recompute everything, name each file that disagrees |
 //!
 //! Deliberately absent: HTTP, files, clocks, and any meaning of an entry.

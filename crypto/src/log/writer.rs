@@ -143,13 +143,13 @@ impl LogWriter {
             ..
         } = self;
         frontier.push_with(leaf_hash(entry), |level, hash| {
-            if level % TILE_HEIGHT == 0 {
+            if level.is_multiple_of(TILE_HEIGHT) {
                 push_hash(partial, filled, (level / TILE_HEIGHT, index >> level), hash);
             }
         })?;
         let appended = append_entry(&mut self.bundle, entry);
         debug_assert_eq!(appended, Ok(()), "the length was checked");
-        if self.size() % TILE_WIDTH == 0 {
+        if self.size().is_multiple_of(TILE_WIDTH) {
             let bytes = std::mem::take(&mut self.bundle);
             // The next bundle will be about as large.
             self.bundle.reserve(bytes.len());

@@ -1,4 +1,5 @@
-//! What a country, a language, a modality or a short text may look like. One rule for credentials and configuration.
+//! What a country, a language, a modality or a short text may look like: one rule for credentials
+//! and for configuration.
 
 use crate::limits;
 
@@ -14,7 +15,8 @@ pub fn is_country(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// A language tag (BCP 47): subtags of letters and digits, the first in lower case, as in `de` or `pt-BR`.
+/// A language tag (BCP 47): subtags of letters and digits, the first in lower case, as in `de` or
+/// `pt-BR`.
 #[must_use]
 pub fn is_language(text: &str) -> bool {
     let subtag = |tag: &str| {

@@ -1,11 +1,12 @@
-//! Papers on their way to a signature: a request travels from one council member to the next, offline.
+//! Papers on their way to a signature: a request travels from one council member to the next.
 //!
 //! ```text
 //! request = "RMR1" ‖ u16be type length ‖ type ‖ payload     not signed yet
 //! paper   = a request, or an envelope with some signatures
 //! ```
 //!
-//! Members may sign one after the other, or each a copy of their own: [`join`] puts copies together.
+//! Members may sign one after the other, or each a copy of their own: [`join`] puts copies
+//! together.
 
 use crypto::envelope::{Envelope, EnvelopeError, MAX_PAYLOAD_LEN, Signature, pae};
 use crypto::keys::SigningKey;
@@ -22,7 +23,7 @@ pub enum Paper {
     /// The founding of a consortium.
     Genesis(Genesis),
     /// The admission or renewal of a member.
-    Credential(Credential),
+    Credential(Box<Credential>),
 }
 
 /// Why a paper is not signed.
@@ -75,7 +76,13 @@ impl Paper {
         self.check()?;
         let payload_type = self.payload_type();
         let length = u16::try_from(payload_type.len()).map_err(|_| IssueError::Type)?;
-        Ok([&MAGIC[..], &length.to_be_bytes(), payload_type.as_bytes(), &self.payload()].concat())
+        Ok([
+            &MAGIC[..],
+            &length.to_be_bytes(),
+            payload_type.as_bytes(),
+            &self.payload(),
+        ]
+        .concat())
     }
 
     /// Signs it with keys that are all at hand.
@@ -97,7 +104,7 @@ impl Paper {
     fn read(payload_type: &str, payload: &[u8]) -> Result<Self, IssueError> {
         match payload_type {
             GENESIS_TYPE => Ok(Self::Genesis(Genesis::decode(payload)?)),
-            CREDENTIAL_TYPE => Ok(Self::Credential(Credential::decode(payload)?)),
+            CREDENTIAL_TYPE => Ok(Self::Credential(Box::new(Credential::decode(payload)?))),
             _ => Err(IssueError::Type),
         }
     }
@@ -136,7 +143,10 @@ pub fn add_signature(paper: &[u8], key: &SigningKey) -> Result<Vec<u8>, IssueErr
     let (paper, mut signatures) = read(paper)?;
     let payload = paper.payload();
     let signature = key.sign(&pae(paper.payload_type(), &payload));
-    signatures.push(Signature { key: key.verifying_key(), signature });
+    signatures.push(Signature {
+        key: key.verifying_key(),
+        signature,
+    });
     Ok(Envelope::new(paper.payload_type(), payload, signatures)?.encode())
 }
 

@@ -37,7 +37,7 @@ impl Frontier {
     ///
     /// # Errors
     /// [`MerkleError::SizeOutOfRange`], or the reader's.
-    pub fn read<R: HashReader>(reader: &R, size: u64) -> Result<Self, R::Error> {
+    pub fn read<R: HashReader + ?Sized>(reader: &R, size: u64) -> Result<Self, R::Error> {
         check_size(size)?;
         let mut nodes = Vec::with_capacity(64);
         for (level, index) in complete_subtrees(0, size) {

@@ -95,7 +95,7 @@ pub trait HashReader {
 ///
 /// # Errors
 /// [`MerkleError::SizeOutOfRange`], or the reader's.
-pub fn tree_root<R: HashReader>(reader: &R, size: u64) -> Result<Digest, R::Error> {
+pub fn tree_root<R: HashReader + ?Sized>(reader: &R, size: u64) -> Result<Digest, R::Error> {
     check_size(size)?;
     if size == 0 {
         return Ok(empty_root());
@@ -108,7 +108,7 @@ pub fn tree_root<R: HashReader>(reader: &R, size: u64) -> Result<Digest, R::Erro
 ///
 /// # Errors
 /// [`MerkleError::IndexOutOfRange`], [`MerkleError::SizeOutOfRange`], or the reader's.
-pub fn inclusion_proof<R: HashReader>(
+pub fn inclusion_proof<R: HashReader + ?Sized>(
     reader: &R,
     index: u64,
     size: u64,
@@ -135,7 +135,7 @@ pub fn inclusion_proof<R: HashReader>(
 ///
 /// # Errors
 /// [`MerkleError::SizeOrder`], [`MerkleError::SizeOutOfRange`], or the reader's.
-pub fn consistency_proof<R: HashReader>(
+pub fn consistency_proof<R: HashReader + ?Sized>(
     reader: &R,
     old: u64,
     new: u64,
@@ -186,7 +186,11 @@ fn complete_subtrees(start: u64, end: u64) -> impl Iterator<Item = (u8, u64)> {
     })
 }
 
-fn range_root<R: HashReader>(reader: &R, start: u64, end: u64) -> Result<Digest, R::Error> {
+fn range_root<R: HashReader + ?Sized>(
+    reader: &R,
+    start: u64,
+    end: u64,
+) -> Result<Digest, R::Error> {
     let mut nodes = Vec::with_capacity(64);
     for (level, index) in complete_subtrees(start, end) {
         nodes.push(reader.node(level, index)?);

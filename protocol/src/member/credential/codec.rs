@@ -118,11 +118,13 @@ pub(super) fn decode(payload: &[u8]) -> Result<Credential, CredentialError> {
         4 => MemberKind::Relay,
         _ => return Err(CredentialError::Field("kind")),
     };
-    let genesis = wire.genesis.try_into().map_err(|_| CredentialError::Field("genesis"))?;
+    let genesis = wire
+        .genesis
+        .try_into()
+        .map_err(|_| CredentialError::Field("genesis"))?;
     let hospital_key = wire.hospital_key.as_deref().map(hospital_key).transpose()?;
-    let person = |bytes: Vec<u8>| {
-        PersonId::from_slice(&bytes).ok_or(CredentialError::Field("person"))
-    };
+    let person =
+        |bytes: Vec<u8>| PersonId::from_slice(&bytes).ok_or(CredentialError::Field("person"));
     let licence = |licence: LicenceWire| Licence {
         jurisdiction: licence.jurisdiction,
         authority: licence.authority,

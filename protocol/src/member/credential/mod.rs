@@ -175,8 +175,12 @@ impl Credential {
     #[must_use]
     pub fn licensed_in(&self, wall: Wall) -> Vec<String> {
         let held = |licence: &&Licence| holds(licence.not_before, licence.not_after, wall);
-        let mut countries: Vec<String> =
-            self.licences.iter().filter(held).map(|licence| licence.jurisdiction.clone()).collect();
+        let mut countries: Vec<String> = self
+            .licences
+            .iter()
+            .filter(held)
+            .map(|licence| licence.jurisdiction.clone())
+            .collect();
         countries.sort();
         countries.dedup();
         countries
@@ -187,7 +191,10 @@ impl Credential {
     /// # Errors
     /// [`CredentialError`]: it does not parse, or is of another type than 01.
     pub fn log_key(&self) -> Result<Option<VerifierKey>, CredentialError> {
-        self.log.as_deref().map(|text| vkey("log", text, KeyType::Ed25519)).transpose()
+        self.log
+            .as_deref()
+            .map(|text| vkey("log", text, KeyType::Ed25519))
+            .transpose()
     }
 
     /// The verifier key of the witness's cosignatures.
@@ -195,7 +202,10 @@ impl Credential {
     /// # Errors
     /// [`CredentialError`]: it does not parse, or is of another type than 04.
     pub fn witness_key(&self) -> Result<Option<VerifierKey>, CredentialError> {
-        self.witness.as_deref().map(|text| vkey("witness", text, KeyType::Cosignature)).transpose()
+        self.witness
+            .as_deref()
+            .map(|text| vkey("witness", text, KeyType::Cosignature))
+            .transpose()
     }
 
     /// Every public key in it.
@@ -267,7 +277,8 @@ impl Credential {
 
     /// Licences, languages, modalities and subspecialties: for readers alone, each well formed.
     fn check_reader_lists(&self) -> Result<(), CredentialError> {
-        let lists: [(&'static str, &[String], fn(&str) -> bool); 3] = [
+        type Shape = fn(&str) -> bool;
+        let lists: [(&'static str, &[String], Shape); 3] = [
             ("languages", &self.languages, is_language),
             ("modalities", &self.modalities, is_modality),
             ("subspecialties", &self.subspecialties, is_text),
@@ -285,14 +296,22 @@ impl Credential {
                 && is_text(&licence.number)
                 && licence.not_before < licence.not_after
         };
-        if self.licences.iter().all(good) { Ok(()) } else { Err(CredentialError::Field("licences")) }
+        if self.licences.iter().all(good) {
+            Ok(())
+        } else {
+            Err(CredentialError::Field("licences"))
+        }
     }
 
     fn check_list<T: Ord>(&self, name: &'static str, list: &[T]) -> Result<(), CredentialError> {
         if self.kind != MemberKind::Reader && !list.is_empty() {
             return Err(CredentialError::Excess(self.kind.name(), name));
         }
-        if is_sorted_list(list) { Ok(()) } else { Err(CredentialError::List(name)) }
+        if is_sorted_list(list) {
+            Ok(())
+        } else {
+            Err(CredentialError::List(name))
+        }
     }
 }
 
@@ -312,10 +331,14 @@ fn holds(not_before: u64, not_after: u64, wall: Wall) -> bool {
 
 /// Parses a verifier key of one type.
 fn vkey(field: &'static str, text: &str, kind: KeyType) -> Result<VerifierKey, CredentialError> {
-    let key =
-        VerifierKey::parse(text).map_err(|source| CredentialError::VerifierKey { field, source })?;
-    if key.kind() == kind { Ok(key) } else { Err(CredentialError::Field(field)) }
+    let key = VerifierKey::parse(text)
+        .map_err(|source| CredentialError::VerifierKey { field, source })?;
+    if key.kind() == kind {
+        Ok(key)
+    } else {
+        Err(CredentialError::Field(field))
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,5 @@
-//! A consortium's genesis: its name, its council and its threshold, signed by all founders and pinned by hash.
+//! A consortium's genesis: its name, its council and its threshold, signed by all founders and
+//! pinned by hash.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +68,7 @@ pub enum GenesisError {
     #[error("an organisation stands twice in the council")]
     RepeatedOrganisation,
     /// A threshold that a minority reaches, or that nobody reaches.
-    #[error("a threshold of {threshold} does not fit a council of {members}: more than half, at most all")]
+    #[error("{threshold} of {members} is no threshold: more than half, at most all")]
     Threshold {
         /// The threshold asked for.
         threshold: usize,
@@ -131,7 +132,10 @@ impl Genesis {
         let council = genesis.keys();
         if signed != council {
             let signed = signed.intersection(&council).count();
-            return Err(GenesisError::Founders { signed, members: council.len() });
+            return Err(GenesisError::Founders {
+                signed,
+                members: council.len(),
+            });
         }
         Ok((genesis, digest_of(envelope)))
     }
@@ -143,7 +147,10 @@ impl Genesis {
     pub fn open_pinned(envelope: &[u8], pinned: &Digest) -> Result<Self, GenesisError> {
         let found = digest_of(envelope);
         if found != *pinned {
-            return Err(GenesisError::NotPinned { found, pinned: *pinned });
+            return Err(GenesisError::NotPinned {
+                found,
+                pinned: *pinned,
+            });
         }
         Self::open(envelope).map(|(genesis, _)| genesis)
     }
@@ -182,15 +189,26 @@ impl Genesis {
             return Err(GenesisError::Version(wire.version));
         }
         let member = |wire: CouncilWire| {
-            let bytes = wire.key.try_into().map_err(|_| GenesisError::Field("key"))?;
+            let bytes = wire
+                .key
+                .try_into()
+                .map_err(|_| GenesisError::Field("key"))?;
             let key = VerifyingKey::from_bytes(&bytes).map_err(|_| GenesisError::Field("key"))?;
-            Ok(CouncilMember { organisation: wire.organisation, country: wire.country, key })
+            Ok(CouncilMember {
+                organisation: wire.organisation,
+                country: wire.country,
+                key,
+            })
         };
         check_size(wire.council.len())?;
         let genesis = Self {
             name: wire.name,
             threshold: wire.threshold as usize,
-            council: wire.council.into_iter().map(member).collect::<Result<_, GenesisError>>()?,
+            council: wire
+                .council
+                .into_iter()
+                .map(member)
+                .collect::<Result<_, GenesisError>>()?,
             created: wire.created,
         };
         genesis.check()?;
@@ -210,22 +228,39 @@ impl Genesis {
         }
         let members = self.council.len();
         check_size(members)?;
-        if !self.council.is_sorted_by(|left, right| left.key < right.key) {
+        if !self
+            .council
+            .is_sorted_by(|left, right| left.key < right.key)
+        {
             return Err(GenesisError::CouncilOrder);
         }
-        if !self.council.iter().all(|member| is_text(&member.organisation)) {
+        if !self
+            .council
+            .iter()
+            .all(|member| is_text(&member.organisation))
+        {
             return Err(GenesisError::Field("organisation"));
         }
-        if !self.council.iter().all(|member| is_country(&member.country)) {
+        if !self
+            .council
+            .iter()
+            .all(|member| is_country(&member.country))
+        {
             return Err(GenesisError::Field("country"));
         }
-        let organisations: BTreeSet<&str> =
-            self.council.iter().map(|member| member.organisation.as_str()).collect();
+        let organisations: BTreeSet<&str> = self
+            .council
+            .iter()
+            .map(|member| member.organisation.as_str())
+            .collect();
         if organisations.len() != members {
             return Err(GenesisError::RepeatedOrganisation);
         }
         if self.threshold > members || self.threshold * 2 <= members {
-            return Err(GenesisError::Threshold { threshold: self.threshold, members });
+            return Err(GenesisError::Threshold {
+                threshold: self.threshold,
+                members,
+            });
         }
         Ok(())
     }
@@ -239,4 +274,4 @@ fn check_size(members: usize) -> Result<(), GenesisError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -112,16 +112,15 @@ impl Roster {
 
     /// Admits the member that this credential envelope names. The same credential twice changes
     /// nothing; a newer one (later start, then higher serial number) replaces its node's older one;
-    /// what an expired member held is free.
+    /// what an expired member held is free. A renewal that starts later is refused until then, so
+    /// that it does not end what holds now.
     ///
     /// # Errors
     /// [`MemberError`]; the roster is unchanged.
     pub fn admit(&mut self, envelope: &[u8], now: Wall) -> Result<&Member, MemberError> {
         let credential = self.open(envelope)?;
         let node = credential.node;
-        if !credential.is_valid_at(now) && has_ended(&credential, now) {
-            return Err(MemberError::Expired(node));
-        }
+        check_time(&credential, now)?;
         let payload = Digest::sha256(&credential.encode());
         match self.serials.get(&credential.serial) {
             Some(known) if *known != payload => {
@@ -135,7 +134,10 @@ impl Roster {
                 return self.by_node(&node).ok_or(MemberError::Unknown(node));
             }
             if age(&current.credential) > age(&credential) {
-                return Err(MemberError::Superseded { node, newer: current.credential.serial });
+                return Err(MemberError::Superseded {
+                    node,
+                    newer: current.credential.serial,
+                });
             }
         } else if self.members.len() >= limits::MEMBERS_MAX {
             return Err(MemberError::Full);
@@ -187,13 +189,8 @@ impl Roster {
     /// [`MemberError::Unknown`], [`MemberError::NotYet`] or [`MemberError::Expired`].
     pub fn valid_node(&self, node: &NodeId, now: Wall) -> Result<&Member, MemberError> {
         let member = self.by_node(node).ok_or(MemberError::Unknown(*node))?;
-        if member.credential.is_valid_at(now) {
-            return Ok(member);
-        }
-        match has_ended(&member.credential, now) {
-            true => Err(MemberError::Expired(*node)),
-            false => Err(MemberError::NotYet(*node)),
-        }
+        check_time(&member.credential, now)?;
+        Ok(member)
     }
 
     /// The member at this node, if it is of this kind and its credential holds now.
@@ -209,7 +206,10 @@ impl Roster {
         let member = self.valid_node(node, now)?;
         match member.credential.kind == kind {
             true => Ok(member),
-            false => Err(MemberError::Kind { node: *node, wanted: kind.name() }),
+            false => Err(MemberError::Kind {
+                node: *node,
+                wanted: kind.name(),
+            }),
         }
     }
 
@@ -233,7 +233,11 @@ impl Roster {
     /// Opens an envelope that enough of the council signed, for this consortium.
     fn open(&self, envelope: &[u8]) -> Result<Credential, MemberError> {
         let opened = Envelope::decode(envelope)?;
-        opened.verify_threshold(CREDENTIAL_TYPE, &self.genesis.keys(), self.genesis.threshold)?;
+        opened.verify_threshold(
+            CREDENTIAL_TYPE,
+            &self.genesis.keys(),
+            self.genesis.threshold,
+        )?;
         let credential = Credential::decode(&opened.payload)?;
         if credential.genesis != self.genesis_hash {
             return Err(MemberError::OtherConsortium);
@@ -262,7 +266,10 @@ impl Roster {
                 .get(holder)
                 .is_none_or(|member| has_ended(&member.credential, now));
             if !ended {
-                return Err(MemberError::Taken { what, holder: *holder });
+                return Err(MemberError::Taken {
+                    what,
+                    holder: *holder,
+                });
             }
         }
         Ok(holders.into_iter().map(|(_, holder)| holder).collect())
@@ -282,8 +289,11 @@ impl Roster {
             self.origins.insert(log.name().as_str().to_owned(), node);
         }
         self.serials.insert(credential.serial, payload);
-        let member =
-            Member { credential, envelope: envelope.to_vec(), digest: digest_of(envelope) };
+        let member = Member {
+            credential,
+            envelope: envelope.to_vec(),
+            digest: digest_of(envelope),
+        };
         self.members.insert(node, member);
         Ok(())
     }
@@ -299,6 +309,17 @@ impl Roster {
 /// What makes one credential of a node newer than another.
 const fn age(credential: &Credential) -> (u64, u64) {
     (credential.not_before, credential.serial)
+}
+
+/// Whether a credential holds now, and if not, on which side.
+fn check_time(credential: &Credential, now: Wall) -> Result<(), MemberError> {
+    if credential.is_valid_at(now) {
+        return Ok(());
+    }
+    match has_ended(credential, now) {
+        true => Err(MemberError::Expired(credential.node)),
+        false => Err(MemberError::NotYet(credential.node)),
+    }
 }
 
 /// Whether a credential that does not hold now has held before.
