@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn a_key_log_file_stops_the_start() {
-        assert!(matches!(refuse_key_log(Some(OsStr::new("/tmp/keys"))), Err(SpawnError::KeyLog)));
+        assert!(matches!(
+            refuse_key_log(Some(OsStr::new("/tmp/keys"))),
+            Err(SpawnError::KeyLog)
+        ));
         assert!(refuse_key_log(None).is_ok());
     }
 }

@@ -58,7 +58,9 @@ impl Topic {
 
     /// The topic behind gossipsub's name, if it is one of ours.
     pub(super) fn of_hash(hash: &TopicHash, consortium: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|topic| topic.hash(consortium) == *hash)
+        Self::ALL
+            .into_iter()
+            .find(|topic| topic.hash(consortium) == *hash)
     }
 }
 
@@ -76,8 +78,10 @@ pub(super) fn behaviour(keypair: &Keypair, consortium: &str) -> Result<Behaviour
         .duplicate_cache_time(DUPLICATE_CACHE)
         .build()
         .map_err(|error| setup(&error))?;
-    let whitelist: HashSet<TopicHash> =
-        Topic::ALL.into_iter().map(|topic| topic.hash(consortium)).collect();
+    let whitelist: HashSet<TopicHash> = Topic::ALL
+        .into_iter()
+        .map(|topic| topic.hash(consortium))
+        .collect();
     let mut gossip = Behaviour::new_with_subscription_filter(
         MessageAuthenticity::Signed(keypair.clone()),
         config,
@@ -125,8 +129,10 @@ fn score_params(consortium: &str) -> PeerScoreParams {
         invalid_message_deliveries_decay: 0.995,
         ..TopicScoreParams::default()
     };
-    let topics: HashMap<TopicHash, TopicScoreParams> =
-        Topic::ALL.into_iter().map(|name| (name.hash(consortium), topic.clone())).collect();
+    let topics: HashMap<TopicHash, TopicScoreParams> = Topic::ALL
+        .into_iter()
+        .map(|name| (name.hash(consortium), topic.clone()))
+        .collect();
     PeerScoreParams {
         topics,
         topic_score_cap: 10.0,
