@@ -1,1 +1,9 @@
 //! The DICOM gateway: C-ECHO and C-STORE, splitting, rebuilding, and a synthetic study.
+
+pub mod part10;
+pub mod split;
+pub mod syntax;
+pub mod uid;
+
+#[cfg(test)]
+mod corpus;
