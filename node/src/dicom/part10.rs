@@ -71,9 +71,10 @@ pub enum Part10Error {
 
 impl From<io::Error> for Part10Error {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Truncated,
-            kind => Self::Read(kind),
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            Self::Truncated
+        } else {
+            Self::Read(error.kind())
         }
     }
 }

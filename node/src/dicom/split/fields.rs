@@ -140,6 +140,13 @@ pub struct Identifiers {
     pub geometry: Geometry,
 }
 
+impl Identifiers {
+    /// Whether the data set is the instance that a peer announced.
+    pub fn is(&self, sop_class: &Uid, sop_instance: &Uid) -> bool {
+        self.sop_class == *sop_class && self.sop_instance == *sop_instance
+    }
+}
+
 /// Raw values as they were met.
 #[derive(Debug, Default)]
 pub(super) struct Fields {

@@ -12,6 +12,7 @@
 //! promised from another compressor.
 
 mod deflate;
+mod error;
 mod fields;
 mod fragments;
 mod frames;
@@ -21,6 +22,7 @@ mod text;
 mod walk;
 
 pub use deflate::{InflateError, inflate};
+pub use error::SplitError;
 pub use fields::{BadNumber, FIELD_MAX, Geometry, Identifiers};
 pub use fragments::{FRAGMENTS_MAX, Stripper};
 pub use frames::{FRAMES_MAX, FrameProblem, FrameRange};
@@ -28,14 +30,13 @@ pub use rebuild::{RebuildError, header_without_bulk, rebuild};
 pub use walk::DEPTH_MAX;
 
 use crate::dicom::syntax::{PixelForm, TransferSyntax};
-use crate::dicom::uid::{Uid, UidError};
 use dicom_core::header::DataElementHeader;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use fields::Fields;
 use frames::OffsetTables;
 use source::{Source, Wire};
-use std::io::{self, Read, Seek};
+use std::io::{Read, Seek};
 
 /// Largest header. Structured reports and enhanced multi-frame headers stay under 10 MiB.
 pub const HEADER_MAX: usize = 16 << 20;
@@ -83,94 +84,6 @@ pub struct BulkRange {
     pub frame_problem: Option<FrameProblem>,
 }
 
-/// Why a data set cannot be split. No variant carries a value from the data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SplitError {
-    /// The source could not be read.
-    #[error("reading the data set failed: {0}")]
-    Read(io::ErrorKind),
-    /// A deflated data set must be inflated before it is split.
-    #[error("the data set is deflated")]
-    StillDeflated,
-    /// The data ends inside a header or a value.
-    #[error("the data set is truncated at {position}")]
-    Truncated {
-        /// Where the incomplete part begins.
-        position: u64,
-    },
-    /// A sequence, item or value reaches past the end of what holds it.
-    #[error("a value at {position} is longer than its sequence or item")]
-    Overrun {
-        /// Where it begins.
-        position: u64,
-    },
-    /// An item header or delimiter where none belongs, or the reverse.
-    #[error("a misplaced item or delimiter at {position}")]
-    BadItem {
-        /// Where it begins.
-        position: u64,
-    },
-    /// A plain value of undefined length.
-    #[error("element {tag} has an undefined length and is no sequence")]
-    UndefinedLength {
-        /// The element.
-        tag: Tag,
-    },
-    /// Command, file meta or directory-less groups inside a data set.
-    #[error("element {tag} does not belong into a data set")]
-    ForeignGroup {
-        /// The element.
-        tag: Tag,
-    },
-    /// Sequences nested deeper than [`DEPTH_MAX`].
-    #[error("sequences are nested too deep")]
-    TooDeep,
-    /// More than [`HEADER_MAX`] bytes besides bulk values.
-    #[error("the header is too large")]
-    HeaderTooLarge,
-    /// More than [`FRAGMENTS_MAX`] fragments.
-    #[error("the pixel data has too many fragments")]
-    TooManyFragments,
-    /// A bulk element is there twice.
-    #[error("element {tag} is there twice")]
-    DuplicateBulk {
-        /// The element.
-        tag: Tag,
-    },
-    /// An identifying element is there twice with different values.
-    #[error("element {tag} is there twice with different values")]
-    Conflict {
-        /// The element.
-        tag: Tag,
-    },
-    /// A field is longer than [`FIELD_MAX`].
-    #[error("the value of element {tag} is too long")]
-    FieldTooLong {
-        /// The element.
-        tag: Tag,
-    },
-    /// One of the four UIDs of an instance is absent.
-    #[error("element {tag} is missing")]
-    MissingUid {
-        /// The element.
-        tag: Tag,
-    },
-    /// One of the four UIDs of an instance is no UID.
-    #[error("element {tag} is no unique identifier: {reason}")]
-    InvalidUid {
-        /// The element.
-        tag: Tag,
-        /// The rule that it breaks.
-        reason: UidError,
-    },
-}
-
-impl From<io::Error> for SplitError {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error.kind())
-    }
-}
-
 /// Splits the data set that begins at `start` of `source` and reaches to its end, written in
 /// `syntax`. Offsets in the result count from the beginning of `source`.
 ///
@@ -203,14 +116,6 @@ pub fn split<R: Read + Seek>(
         padding: splitter.padding,
         bulks: splitter.bulks,
     })
-}
-
-/// The instance's UID and class, for a caller that compares them with what a peer announced.
-impl Identifiers {
-    /// Whether the data set is the instance that a peer named.
-    pub fn is(&self, sop_class: &Uid, sop_instance: &Uid) -> bool {
-        self.sop_class == *sop_class && self.sop_instance == *sop_instance
-    }
 }
 
 struct Splitter<R> {

@@ -185,20 +185,10 @@ impl<R: Read + Seek> Source<R> {
 
 /// The decoder's error in our words: the end of the data, the disk, or bytes that are no header.
 fn decode_error(error: &DecodeError, position: u64) -> SplitError {
-    let source = match error {
-        DecodeError::ReadHeaderTag { source, .. }
-        | DecodeError::ReadItemHeader { source, .. }
-        | DecodeError::ReadItemLength { source, .. }
-        | DecodeError::ReadTag { source, .. }
-        | DecodeError::ReadReserved { source, .. }
-        | DecodeError::ReadLength { source, .. }
-        | DecodeError::ReadVr { source, .. } => source,
-        // `BadSequenceHeader`, and whatever the decoder may add: bytes that are no header.
-        _ => return SplitError::BadItem { position },
-    };
-    if source.kind() == io::ErrorKind::UnexpectedEof {
-        SplitError::Truncated { position }
-    } else {
-        SplitError::Read(source.kind())
+    let source = std::error::Error::source(error).and_then(|e| e.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => SplitError::Truncated { position },
+        Some(kind) => SplitError::Read(kind),
+        None => SplitError::BadItem { position },
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dicom::syntax;
+use crate::dicom::uid::UidError;
 use std::io::Cursor;
 
 /// An element in Explicit VR Little Endian with a 16-bit length.
