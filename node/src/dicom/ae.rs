@@ -40,7 +40,10 @@ impl AeTitle {
         if text.len() > AE_TITLE_MAX {
             return Err(AeTitleError::TooLong { length: text.len() });
         }
-        if text.bytes().any(|b| !(b' '..=b'~').contains(&b) || b == b'\\') {
+        if text
+            .bytes()
+            .any(|b| !(b' '..=b'~').contains(&b) || b == b'\\')
+        {
             return Err(AeTitleError::Character);
         }
         Ok(Self(text.into()))
@@ -78,9 +81,15 @@ mod tests {
 
     #[test]
     fn titles_are_checked() {
-        assert_eq!(AeTitle::parse(" CT 1  ").map(|t| t.to_string()), Ok("CT 1".to_owned()));
+        assert_eq!(
+            AeTitle::parse(" CT 1  ").map(|t| t.to_string()),
+            Ok("CT 1".to_owned())
+        );
         assert_eq!(AeTitle::parse("  "), Err(AeTitleError::Empty));
-        assert_eq!(AeTitle::parse(&"A".repeat(17)), Err(AeTitleError::TooLong { length: 17 }));
+        assert_eq!(
+            AeTitle::parse(&"A".repeat(17)),
+            Err(AeTitleError::TooLong { length: 17 })
+        );
         assert_eq!(AeTitle::parse("A\\B"), Err(AeTitleError::Character));
         assert_eq!(AeTitle::parse("A\nB"), Err(AeTitleError::Character));
         assert_eq!(AeTitle::parse("é"), Err(AeTitleError::Character));

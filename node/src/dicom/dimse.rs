@@ -129,11 +129,16 @@ impl Command {
                 tag => return Err(DimseError::ForeignElement { tag }),
             }
         }
-        found.field = field.ok_or(DimseError::BadElement { tag: tags::COMMAND_FIELD })?;
+        found.field = field.ok_or(DimseError::BadElement {
+            tag: tags::COMMAND_FIELD,
+        })?;
         // C-CANCEL names the message that it cancels; nothing else may be without a number.
-        found.message_id = message_id.ok_or(DimseError::BadElement { tag: tags::MESSAGE_ID })?;
-        let dataset_type = dataset_type
-            .ok_or(DimseError::BadElement { tag: tags::COMMAND_DATA_SET_TYPE })?;
+        found.message_id = message_id.ok_or(DimseError::BadElement {
+            tag: tags::MESSAGE_ID,
+        })?;
+        let dataset_type = dataset_type.ok_or(DimseError::BadElement {
+            tag: tags::COMMAND_DATA_SET_TYPE,
+        })?;
         found.has_dataset = dataset_type != NO_DATASET;
         Ok(found)
     }
@@ -162,7 +167,10 @@ impl Command {
 /// A C-ECHO-RQ (PS3.7 section 9.3.5.1).
 pub fn echo_request(message_id: u16) -> Vec<u8> {
     let mut set = CommandSet::default();
-    set.text(tags::AFFECTED_SOP_CLASS_UID, dicom_dictionary_std::uids::VERIFICATION);
+    set.text(
+        tags::AFFECTED_SOP_CLASS_UID,
+        dicom_dictionary_std::uids::VERIFICATION,
+    );
     set.number(tags::COMMAND_FIELD, command::C_ECHO_RQ);
     set.number(tags::MESSAGE_ID, message_id);
     set.number(tags::COMMAND_DATA_SET_TYPE, NO_DATASET);
@@ -187,7 +195,11 @@ type Element<'a> = (Tag, &'a [u8], &'a [u8]);
 
 fn next_element(bytes: &[u8]) -> Result<Option<Element<'_>>, DimseError> {
     let [a, b, c, d, l0, l1, l2, l3, rest @ ..] = bytes else {
-        return if bytes.is_empty() { Ok(None) } else { Err(DimseError::Truncated) };
+        return if bytes.is_empty() {
+            Ok(None)
+        } else {
+            Err(DimseError::Truncated)
+        };
     };
     let tag = Tag(u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
     let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
@@ -206,7 +218,8 @@ impl CommandSet {
         self.0.extend(tag.element().to_le_bytes());
         self.0.extend((padded as u32).to_le_bytes());
         self.0.extend(value);
-        self.0.extend(std::iter::repeat_n(padding, padded - value.len()));
+        self.0
+            .extend(std::iter::repeat_n(padding, padded - value.len()));
     }
 
     fn uid(&mut self, tag: Tag, uid: &Uid) {
@@ -241,7 +254,10 @@ mod tests {
         let class = Uid::parse("1.2.840.10008.5.1.4.1.1.2").expect("valid");
         let instance = Uid::parse("2.25.7").expect("valid");
         let request = Command::parse(&store_request(9, &class, &instance)).expect("ours");
-        assert_eq!((request.field, request.message_id), (command::C_STORE_RQ, 9));
+        assert_eq!(
+            (request.field, request.message_id),
+            (command::C_STORE_RQ, 9)
+        );
         assert!(request.has_dataset);
         assert_eq!(request.sop_instance, Some(Ok(instance)));
         let response = request.response(status::OUT_OF_RESOURCES, Some("disk is full"));
@@ -249,7 +265,10 @@ mod tests {
         assert_eq!(response.field, command::C_STORE_RQ | command::RESPONSE);
         assert_eq!((response.message_id, response.status), (9, Some(0xa700)));
         assert!(!response.has_dataset);
-        assert_eq!(Command::parse(&echo_request(1)).map(|c| c.field), Ok(command::C_ECHO_RQ));
+        assert_eq!(
+            Command::parse(&echo_request(1)).map(|c| c.field),
+            Ok(command::C_ECHO_RQ)
+        );
     }
 
     #[test]
@@ -258,7 +277,9 @@ mod tests {
         for end in 1..echo.len() {
             assert!(Command::parse(&echo[..end]).is_err(), "cut at {end}");
         }
-        let field = DimseError::BadElement { tag: tags::COMMAND_FIELD };
+        let field = DimseError::BadElement {
+            tag: tags::COMMAND_FIELD,
+        };
         assert_eq!(Command::parse(b""), Err(field));
         let huge = b"\0\0\0\x01\xff\xff\xff\xff";
         assert_eq!(Command::parse(huge), Err(DimseError::Truncated));
@@ -272,7 +293,9 @@ mod tests {
         for kept in [0x0000, 0xb000, 0xb006, 0xb007, 0x0107] {
             assert!(status::is_kept(kept), "{kept:04x}");
         }
-        for lost in [0x0110, 0x0111, 0x0124, 0xa700, 0xa900, 0xc000, 0xfe00, 0xff00] {
+        for lost in [
+            0x0110, 0x0111, 0x0124, 0xa700, 0xa900, 0xc000, 0xfe00, 0xff00,
+        ] {
             assert!(!status::is_kept(lost), "{lost:04x}");
         }
     }

@@ -13,7 +13,6 @@ use tokio::time::timeout;
 /// Largest PDU body that we take and send: 256 KiB with the PDU's header.
 pub const PDU_MAX: u32 = 262_144 - PDU_HEADER_LEN as u32;
 
-
 /// Length of a PDU header: type, reserved byte, length.
 pub const PDU_HEADER_LEN: usize = 6;
 
@@ -96,7 +95,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// A link over `stream`; a read or write that takes longer than `idle` ends it.
     pub fn new(stream: S, idle: Duration) -> Self {
         let buffer = BytesMut::with_capacity(READ_MIN);
-        Self { stream, buffer, peer_pdu_max: PDU_MAX, idle }
+        Self {
+            stream,
+            buffer,
+            peer_pdu_max: PDU_MAX,
+            idle,
+        }
     }
 
     /// Sets what the peer takes, from its Maximum Length (0 means no limit; PS3.8 annex D.1).
@@ -107,9 +111,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         };
     }
 
-    /// Most bytes of content that fit one of the peer's PDUs.
+    /// Most bytes of content that fit one of the peer's PDUs; fragments have even lengths
+    /// (PS3.8 annex E.1).
     pub fn content_max(&self) -> usize {
-        self.peer_pdu_max as usize - PDV_HEADER_LEN
+        (self.peer_pdu_max as usize - PDV_HEADER_LEN) & !1
     }
 
     /// The next PDU.
@@ -118,12 +123,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// [`LinkError`]; the link is then of no more use than to abort.
     pub async fn receive(&mut self) -> Result<Received, LinkError> {
         let idle = self.idle;
-        timeout(idle, self.receive_pdu()).await.map_err(|_| LinkError::Timeout)?
+        timeout(idle, self.receive_pdu())
+            .await
+            .map_err(|_| LinkError::Timeout)?
     }
 
     async fn receive_pdu(&mut self) -> Result<Received, LinkError> {
         self.fill(PDU_HEADER_LEN).await?;
-        let [kind, _, l0, l1, l2, l3, ..] = self.buffer[..] else { return Err(LinkError::Closed) };
+        let [kind, _, l0, l1, l2, l3, ..] = self.buffer[..] else {
+            return Err(LinkError::Closed);
+        };
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
         if length > PDU_MAX {
             return Err(LinkError::PduTooLarge { length });
@@ -144,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Reads until the buffer holds `length` bytes.
     async fn fill(&mut self, length: usize) -> Result<(), LinkError> {
         while self.buffer.len() < length {
-            self.buffer.reserve((length - self.buffer.len()).max(READ_MIN));
+            self.buffer
+                .reserve((length - self.buffer.len()).max(READ_MIN));
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(LinkError::Closed);
             }
@@ -170,7 +180,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let mut pieces = set.chunks(self.content_max()).peekable();
         let mut bytes = Vec::with_capacity(set.len() + PDU_HEADER_LEN + PDV_HEADER_LEN);
         while let Some(piece) = pieces.next() {
-            bytes.extend(data_head(context, true, pieces.peek().is_none(), piece.len()));
+            bytes.extend(data_head(
+                context,
+                true,
+                pieces.peek().is_none(),
+                piece.len(),
+            ));
             bytes.extend(piece);
         }
         self.send_bytes(&bytes).await
@@ -189,7 +204,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Result<(), LinkError> {
         let length = frame.len().saturating_sub(DATA_HEAD_LEN);
         let head = data_head(context, false, is_last, length);
-        frame.get_mut(..DATA_HEAD_LEN).ok_or(LinkError::Encode)?.copy_from_slice(&head);
+        frame
+            .get_mut(..DATA_HEAD_LEN)
+            .ok_or(LinkError::Encode)?
+            .copy_from_slice(&head);
         self.send_bytes(frame).await
     }
 
@@ -198,7 +216,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        timeout(self.idle, write).await.map_err(|_| LinkError::Timeout)?.map_err(LinkError::from)
+        timeout(self.idle, write)
+            .await
+            .map_err(|_| LinkError::Timeout)?
+            .map_err(LinkError::from)
     }
 
     /// Sends A-ABORT and closes.
@@ -254,7 +275,12 @@ fn split_values(mut body: Bytes) -> Result<Vec<Pdv>, LinkError> {
         let mut data = body.split_to(length);
         data.advance(2);
         let (is_command, is_last) = (control & 1 != 0, control & 2 != 0);
-        values.push(Pdv { context, is_command, is_last, data });
+        values.push(Pdv {
+            context,
+            is_command,
+            is_last,
+            data,
+        });
     }
     Ok(values)
 }
@@ -275,21 +301,37 @@ mod tests {
     #[tokio::test]
     async fn values_are_cut_and_lies_refused() {
         let two = b"\x04\0\0\0\0\x0f\0\0\0\x03\x01\x03a\0\0\0\x04\x03\x00bc";
-        let Ok(Received::Data(values)) = received(two).await else { panic!("no data") };
+        let Ok(Received::Data(values)) = received(two).await else {
+            panic!("no data")
+        };
         let seen: Vec<_> = values
             .iter()
             .map(|v| (v.context, v.is_command, v.is_last, v.data.as_ref()))
             .collect();
-        assert_eq!(seen, [(1, true, true, &b"a"[..]), (3, false, false, &b"bc"[..])]);
+        assert_eq!(
+            seen,
+            [(1, true, true, &b"a"[..]), (3, false, false, &b"bc"[..])]
+        );
         for (bytes, error) in [
-            (&b"\x04\0\0\0\0\x06\0\0\0\x03\x01\x03"[..], LinkError::Malformed),
+            (
+                &b"\x04\0\0\0\0\x06\0\0\0\x03\x01\x03"[..],
+                LinkError::Malformed,
+            ),
             (b"\x04\0\0\0\0\x06\0\0\0\x01\x01\x03", LinkError::Malformed),
             (b"\x04\0\0\0\0\x05\0\0\0\x02\x01", LinkError::Malformed),
             (b"\x04\0\0\0\0\x06\0\0", LinkError::Closed),
             (b"", LinkError::Closed),
             (b"\x01\0\0\0\0\x02ab", LinkError::Malformed),
-            (b"GET / HTTP/1.1\r\n\r\n", LinkError::PduTooLarge { length: 0x5420_2f20 }),
-            (b"\x04\0\xff\xff\xff\xff", LinkError::PduTooLarge { length: u32::MAX }),
+            (
+                b"GET / HTTP/1.1\r\n\r\n",
+                LinkError::PduTooLarge {
+                    length: 0x5420_2f20,
+                },
+            ),
+            (
+                b"\x04\0\xff\xff\xff\xff",
+                LinkError::PduTooLarge { length: u32::MAX },
+            ),
         ] {
             assert_eq!(received(bytes).await.err(), Some(error), "{bytes:?}");
         }
@@ -304,16 +346,24 @@ mod tests {
         ours.send_command(5, &[7; 300]).await.expect("room");
         let mut command = Vec::new();
         for last in [false, true] {
-            let Ok(Received::Data(values)) = theirs.receive().await else { panic!("no data") };
+            let Ok(Received::Data(values)) = theirs.receive().await else {
+                panic!("no data")
+            };
             assert_eq!((values[0].is_last, values[0].is_command), (last, true));
             command.extend_from_slice(&values[0].data);
         }
         assert_eq!(command, [7; 300]);
         let mut frame = [[0; DATA_HEAD_LEN].as_slice(), b"pixels"].concat();
         ours.send_data(5, true, &mut frame).await.expect("room");
-        let Ok(Received::Data(values)) = theirs.receive().await else { panic!("no data") };
-        let expected =
-            Pdv { context: 5, is_command: false, is_last: true, data: Bytes::from("pixels") };
+        let Ok(Received::Data(values)) = theirs.receive().await else {
+            panic!("no data")
+        };
+        let expected = Pdv {
+            context: 5,
+            is_command: false,
+            is_last: true,
+            data: Bytes::from("pixels"),
+        };
         assert_eq!(values, [expected]);
     }
 

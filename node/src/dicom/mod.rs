@@ -5,6 +5,7 @@ pub mod dimse;
 pub mod link;
 pub mod part10;
 pub mod scp;
+pub mod scu;
 pub mod split;
 pub mod syntax;
 pub mod uid;

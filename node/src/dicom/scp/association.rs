@@ -54,8 +54,18 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     peer: IpAddr,
     shared: &Shared,
 ) -> Result<(), AssociationError> {
-    let Accepted { mut link, calling, contexts } = accepted;
-    let mut messages = Messages { contexts, calling, peer, shared, phase: Phase::Idle };
+    let Accepted {
+        mut link,
+        calling,
+        contexts,
+    } = accepted;
+    let mut messages = Messages {
+        contexts,
+        calling,
+        peer,
+        shared,
+        phase: Phase::Idle,
+    };
     let ended = messages.run(&mut link).await;
     // Ends an unfinished instance before the peer can hear of it and send it anew.
     drop(messages);
@@ -63,17 +73,22 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(()) => link.close().await,
         Err(AssociationError::PeerAborted | AssociationError::Link(LinkError::Closed)) => {}
         Err(AssociationError::UnexpectedPdu) => {
-            link.abort(AbortRQServiceProviderReason::UnexpectedPdu).await;
+            link.abort(AbortRQServiceProviderReason::UnexpectedPdu)
+                .await;
         }
         Err(AssociationError::UnexpectedFragment | AssociationError::UnknownContext) => {
-            link.abort(AbortRQServiceProviderReason::InvalidPduParameter).await;
+            link.abort(AbortRQServiceProviderReason::InvalidPduParameter)
+                .await;
         }
         Err(
             AssociationError::Link(_)
             | AssociationError::Command(_)
             | AssociationError::CommandTooLong
             | AssociationError::StoreStalled,
-        ) => link.abort(AbortRQServiceProviderReason::ReasonNotSpecified).await,
+        ) => {
+            link.abort(AbortRQServiceProviderReason::ReasonNotSpecified)
+                .await
+        }
     }
     ended
 }
@@ -85,9 +100,17 @@ enum Phase {
     /// Inside a command set.
     Command { context: u8, set: Vec<u8> },
     /// Inside the data set of a C-STORE.
-    Store { context: u8, command: Command, store: Store },
+    Store {
+        context: u8,
+        command: Command,
+        store: Store,
+    },
     /// Inside a data set that nobody wants; the status is the answer after it.
-    Discard { context: u8, command: Command, status: u16 },
+    Discard {
+        context: u8,
+        command: Command,
+        status: u16,
+    },
 }
 
 struct Messages<'a> {
@@ -132,31 +155,41 @@ impl Messages<'_> {
             return Err(AssociationError::UnknownContext);
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Idle if value.is_command => {
-                self.command_fragment(link, value, Vec::new()).await
-            }
+            Phase::Idle if value.is_command => self.command_fragment(link, value, Vec::new()).await,
             Phase::Command { context, set } if value.is_command && value.context == context => {
                 self.command_fragment(link, value, set).await
             }
-            Phase::Store { context, command, mut store }
-                if !value.is_command && value.context == context =>
-            {
+            Phase::Store {
+                context,
+                command,
+                mut store,
+            } if !value.is_command && value.context == context => {
                 store.piece(value.data, &self.shared.metrics).await?;
                 if !value.is_last {
-                    self.phase = Phase::Store { context, command, store };
+                    self.phase = Phase::Store {
+                        context,
+                        command,
+                        store,
+                    };
                     return Ok(());
                 }
                 let outcome = store.finish().await?;
                 self.answer_store(link, context, &command, outcome).await
             }
-            Phase::Discard { context, command, status }
-                if !value.is_command && value.context == context =>
-            {
+            Phase::Discard {
+                context,
+                command,
+                status,
+            } if !value.is_command && value.context == context => {
                 if value.is_last {
                     let reply = command.response(status, None);
                     link.send_command(context, &reply).await?;
                 } else {
-                    self.phase = Phase::Discard { context, command, status };
+                    self.phase = Phase::Discard {
+                        context,
+                        command,
+                        status,
+                    };
                 }
                 Ok(())
             }
@@ -177,9 +210,13 @@ impl Messages<'_> {
         }
         set.extend_from_slice(&value.data);
         if value.is_last {
-            self.dispatch(link, value.context, Command::parse(&set)?).await
+            self.dispatch(link, value.context, Command::parse(&set)?)
+                .await
         } else {
-            self.phase = Phase::Command { context: value.context, set };
+            self.phase = Phase::Command {
+                context: value.context,
+                set,
+            };
             Ok(())
         }
     }
@@ -197,7 +234,11 @@ impl Messages<'_> {
             command::C_STORE_RQ => match self.announced(context, &command) {
                 Ok(meta) => {
                     let store = Store::begin(Arc::clone(&self.shared.sink), meta, self.shared);
-                    self.phase = Phase::Store { context, command, store };
+                    self.phase = Phase::Store {
+                        context,
+                        command,
+                        store,
+                    };
                     return Ok(());
                 }
                 Err(status) => status,
@@ -208,10 +249,15 @@ impl Messages<'_> {
             _ => status::UNRECOGNIZED_OPERATION,
         };
         if command.has_dataset {
-            self.phase = Phase::Discard { context, command, status };
+            self.phase = Phase::Discard {
+                context,
+                command,
+                status,
+            };
             return Ok(());
         }
-        link.send_command(context, &command.response(status, None)).await?;
+        link.send_command(context, &command.response(status, None))
+            .await?;
         Ok(())
     }
 
@@ -220,9 +266,11 @@ impl Messages<'_> {
         let Some(terms) = self.contexts.get(&context) else {
             return Err(status::CLASS_NOT_SUPPORTED);
         };
-        let (Some(class), Some(instance), true) =
-            (&command.sop_class, &command.sop_instance, command.has_dataset)
-        else {
+        let (Some(class), Some(instance), true) = (
+            &command.sop_class,
+            &command.sop_instance,
+            command.has_dataset,
+        ) else {
             return Err(status::MISTYPED_ARGUMENT);
         };
         let class = class.as_ref().map_err(|_| status::MISTYPED_ARGUMENT)?;
@@ -256,7 +304,8 @@ impl Messages<'_> {
             }
         };
         ScpMetrics::count(counter, 1);
-        link.send_command(context, &command.response(status, comment)).await?;
+        link.send_command(context, &command.response(status, comment))
+            .await?;
         Ok(())
     }
 }
@@ -281,7 +330,12 @@ impl Store {
     fn begin(sink: Arc<dyn StoreSink>, meta: IncomingMeta, shared: &Shared) -> Self {
         let (queue, pieces) = mpsc::channel(QUEUE_LEN);
         let thread = tokio::task::spawn_blocking(move || store(&*sink, meta, pieces));
-        Self { queue, thread, left: shared.config.instance_max, over: false }
+        Self {
+            queue,
+            thread,
+            left: shared.config.instance_max,
+            over: false,
+        }
     }
 
     async fn piece(&mut self, bytes: Bytes, metrics: &ScpMetrics) -> Result<(), AssociationError> {

@@ -14,6 +14,7 @@ mod sink;
 mod tests;
 
 pub use negotiate::Peer;
+pub(in crate::dicom) use negotiate::{max_length, our_variables};
 pub use sink::{Incoming, IncomingMeta, StoreOutcome, StoreRefusal, StoreSink};
 
 use super::ae::AeTitle;
@@ -116,7 +117,14 @@ impl Scp {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let metrics = Arc::default();
-        Ok(Self { listener, shared: Arc::new(Shared { config, sink, metrics }) })
+        Ok(Self {
+            listener,
+            shared: Arc::new(Shared {
+                config,
+                sink,
+                metrics,
+            }),
+        })
     }
 
     /// Where it listens.
@@ -169,8 +177,8 @@ impl Scp {
                 });
             }
         }
-        let _ = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} })
-            .await;
+        let _ =
+            tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
     }
 }
 

@@ -101,13 +101,18 @@ impl Reject {
                 let reason = User::ApplicationContextNameNotSupported;
                 (permanent, AssociationRJSource::ServiceUser(reason))
             }
-            Self::Called => {
-                (permanent, AssociationRJSource::ServiceUser(User::CalledAETitleNotRecognized))
-            }
-            Self::Calling => {
-                (permanent, AssociationRJSource::ServiceUser(User::CallingAETitleNotRecognized))
-            }
-            Self::Contexts => (permanent, AssociationRJSource::ServiceUser(User::NoReasonGiven)),
+            Self::Called => (
+                permanent,
+                AssociationRJSource::ServiceUser(User::CalledAETitleNotRecognized),
+            ),
+            Self::Calling => (
+                permanent,
+                AssociationRJSource::ServiceUser(User::CallingAETitleNotRecognized),
+            ),
+            Self::Contexts => (
+                permanent,
+                AssociationRJSource::ServiceUser(User::NoReasonGiven),
+            ),
             Self::Busy => (
                 AssociationRJResult::Transient,
                 AssociationRJSource::ServiceProviderPresentation(Presentation::LocalLimitExceeded),
@@ -129,7 +134,8 @@ pub(super) async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
     let request = match request(&mut link, config).await {
         Ok(request) => request,
         Err(error) => {
-            link.abort(AbortRQServiceProviderReason::UnexpectedPdu).await;
+            link.abort(AbortRQServiceProviderReason::UnexpectedPdu)
+                .await;
             return Err(error);
         }
     };
@@ -138,7 +144,11 @@ pub(super) async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
     match answer(request, address, config) {
         Ok((reply, calling, contexts)) => {
             link.send(&Pdu::AssociationAC(reply)).await?;
-            Ok(Accepted { link, calling, contexts })
+            Ok(Accepted {
+                link,
+                calling,
+                contexts,
+            })
         }
         Err(reject) => {
             link.send(&reject.pdu()).await?;
@@ -172,16 +182,16 @@ async fn request<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// The value of a Maximum Length item.
 pub(in crate::dicom) fn max_length(item: &UserVariableItem) -> Option<u32> {
-    if let UserVariableItem::MaxLength(length) = item { Some(*length) } else { None }
+    if let UserVariableItem::MaxLength(length) = item {
+        Some(*length)
+    } else {
+        None
+    }
 }
 
 type Answer = (AssociationAC, AeTitle, BTreeMap<u8, Context>);
 
-fn answer(
-    request: AssociationRQ,
-    address: IpAddr,
-    config: &ScpConfig,
-) -> Result<Answer, Reject> {
+fn answer(request: AssociationRQ, address: IpAddr, config: &ScpConfig) -> Result<Answer, Reject> {
     if request.protocol_version & 1 == 0 {
         return Err(Reject::Version);
     }
@@ -227,7 +237,11 @@ fn answer_contexts(proposed: Vec<PresentationContextProposed>) -> Result<Context
     let (mut results, mut accepted) = (Vec::with_capacity(proposed.len()), BTreeMap::new());
     for context in proposed {
         let id = context.id;
-        if id.is_multiple_of(2) || results.iter().any(|r: &PresentationContextResult| r.id == id) {
+        if id.is_multiple_of(2)
+            || results
+                .iter()
+                .any(|r: &PresentationContextResult| r.id == id)
+        {
             return Err(Reject::Contexts);
         }
         let (reason, transfer_syntax) = match choose(&context) {
@@ -240,7 +254,11 @@ fn answer_contexts(proposed: Vec<PresentationContextProposed>) -> Result<Context
             Err(reason) => (reason, syntax::IMPLICIT_LITTLE),
         };
         let transfer_syntax = transfer_syntax.to_owned();
-        results.push(PresentationContextResult { id, reason, transfer_syntax });
+        results.push(PresentationContextResult {
+            id,
+            reason,
+            transfer_syntax,
+        });
     }
     Ok((results, accepted))
 }
@@ -297,7 +315,10 @@ mod tests {
     }
 
     fn config(peers: Option<Vec<Peer>>) -> ScpConfig {
-        ScpConfig { peers, ..ScpConfig::new(AeTitle::parse("RADMESH").expect("valid")) }
+        ScpConfig {
+            peers,
+            ..ScpConfig::new(AeTitle::parse("RADMESH").expect("valid"))
+        }
     }
 
     fn verdict(request: AssociationRQ, config: &ScpConfig) -> Option<Reject> {
@@ -308,17 +329,32 @@ mod tests {
     fn titles_and_addresses_are_checked() {
         let open = config(None);
         assert_eq!(verdict(request("RADMESH", "CT"), &open), None);
-        assert_eq!(verdict(request("radmesh", "CT"), &open), Some(Reject::Called));
-        assert_eq!(verdict(request("RADMESH", ""), &open), Some(Reject::Calling));
+        assert_eq!(
+            verdict(request("radmesh", "CT"), &open),
+            Some(Reject::Called)
+        );
+        assert_eq!(
+            verdict(request("RADMESH", ""), &open),
+            Some(Reject::Calling)
+        );
         let title = AeTitle::parse("CT").ok();
         let listed = |title: &Option<AeTitle>, address: Option<[u8; 4]>| {
             let address = address.map(IpAddr::from);
-            config(Some(vec![Peer { title: title.clone(), address }]))
+            config(Some(vec![Peer {
+                title: title.clone(),
+                address,
+            }]))
         };
         let by = |config| verdict(request("RADMESH", "CT"), &config);
         assert_eq!(by(listed(&title, Some([10, 0, 0, 1]))), None);
-        assert_eq!(by(listed(&title, Some([10, 0, 0, 2]))), Some(Reject::Calling));
-        assert_eq!(by(listed(&AeTitle::parse("MR").ok(), None)), Some(Reject::Calling));
+        assert_eq!(
+            by(listed(&title, Some([10, 0, 0, 2]))),
+            Some(Reject::Calling)
+        );
+        assert_eq!(
+            by(listed(&AeTitle::parse("MR").ok(), None)),
+            Some(Reject::Calling)
+        );
         assert_eq!(by(config(Some(Vec::new()))), Some(Reject::Calling));
         let mapped = IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x0a00, 1]);
         let list = listed(&title, Some([10, 0, 0, 1]));
@@ -332,7 +368,10 @@ mod tests {
         assert_eq!(verdict(version, &config(None)), Some(Reject::Version));
         let mut context = request("RADMESH", "CT");
         context.application_context_name = "1.2".to_owned();
-        assert_eq!(verdict(context, &config(None)), Some(Reject::ApplicationContext));
+        assert_eq!(
+            verdict(context, &config(None)),
+            Some(Reject::ApplicationContext)
+        );
     }
 
     #[test]
@@ -343,7 +382,11 @@ mod tests {
             transfer_syntaxes: syntaxes.iter().map(|&s| s.to_owned()).collect(),
         };
         let (results, accepted) = answer_contexts(vec![
-            proposed(1, "1.2.840.10008.5.1.4.1.1.2", &["1.2.3", "1.2.840.10008.1.2.4.90"]),
+            proposed(
+                1,
+                "1.2.840.10008.5.1.4.1.1.2",
+                &["1.2.3", "1.2.840.10008.1.2.4.90"],
+            ),
             proposed(3, "1.2.840.10008.5.1.4.1.2.2.1", &[syntax::IMPLICIT_LITTLE]),
             proposed(5, "1.3.12.2.1107.5.9.1", &[syntax::EXPLICIT_LITTLE]),
             proposed(7, uids::VERIFICATION, &["1.2.840.10008.1.2.4.94"]),
