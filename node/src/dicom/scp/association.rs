@@ -5,14 +5,13 @@ use super::sink::{Incoming, IncomingMeta, StoreOutcome, StoreRefusal};
 use super::{ScpMetrics, Shared, StoreSink};
 use crate::dicom::ae::AeTitle;
 use crate::dicom::dimse::{COMMAND_MAX, Command, DimseError, command, status};
-use crate::dicom::link::{Link, LinkError, Pdv, Received};
+use crate::dicom::link::{Link, LinkError, Pdv, Received, Transport};
 use bytes::Bytes;
 use dicom_ul::pdu::{AbortRQServiceProviderReason, Pdu};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -49,7 +48,7 @@ pub(super) enum AssociationError {
 ///
 /// # Errors
 /// [`AssociationError`]; the peer has then been sent A-ABORT where that made sense.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn serve<S: Transport>(
     accepted: Accepted<S>,
     peer: IpAddr,
     shared: &Shared,
@@ -122,10 +121,7 @@ struct Messages<'a> {
 }
 
 impl Messages<'_> {
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        link: &mut Link<S>,
-    ) -> Result<(), AssociationError> {
+    async fn run<S: Transport>(&mut self, link: &mut Link<S>) -> Result<(), AssociationError> {
         loop {
             match link.receive().await? {
                 Received::Data(values) => {
@@ -146,7 +142,7 @@ impl Messages<'_> {
     }
 
     /// One fragment moves the message on.
-    async fn fragment<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn fragment<S: Transport>(
         &mut self,
         link: &mut Link<S>,
         value: Pdv,
@@ -199,7 +195,7 @@ impl Messages<'_> {
         }
     }
 
-    async fn command_fragment<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn command_fragment<S: Transport>(
         &mut self,
         link: &mut Link<S>,
         value: Pdv,
@@ -221,7 +217,7 @@ impl Messages<'_> {
         }
     }
 
-    async fn dispatch<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn dispatch<S: Transport>(
         &mut self,
         link: &mut Link<S>,
         context: u8,
@@ -287,7 +283,7 @@ impl Messages<'_> {
         })
     }
 
-    async fn answer_store<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn answer_store<S: Transport>(
         &mut self,
         link: &mut Link<S>,
         context: u8,

@@ -2,7 +2,7 @@
 
 use super::ScpConfig;
 use crate::dicom::ae::AeTitle;
-use crate::dicom::link::{Link, LinkError, PDU_MAX, Received};
+use crate::dicom::link::{Link, LinkError, PDU_MAX, Received, Transport};
 use crate::dicom::part10::{IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION};
 use crate::dicom::syntax::{self, TransferSyntax};
 use crate::dicom::uid::Uid;
@@ -16,7 +16,6 @@ use dicom_ul::pdu::{
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 /// The only application context name (PS3.7 section A.2.1).
@@ -126,7 +125,7 @@ impl Reject {
 ///
 /// # Errors
 /// [`NegotiateError`]; the peer has then been told, and the connection is closed.
-pub(super) async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn negotiate<S: Transport>(
     mut link: Link<S>,
     address: IpAddr,
     config: &ScpConfig,
@@ -159,7 +158,7 @@ pub(super) async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Reads a request only to reject it.
-pub(super) async fn reject_busy<S: AsyncRead + AsyncWrite + Unpin>(mut link: Link<S>) {
+pub(super) async fn reject_busy<S: Transport>(mut link: Link<S>) {
     let told = async {
         link.receive().await?;
         link.send(&Reject::Busy.pdu()).await
@@ -169,7 +168,7 @@ pub(super) async fn reject_busy<S: AsyncRead + AsyncWrite + Unpin>(mut link: Lin
     }
 }
 
-async fn request<S: AsyncRead + AsyncWrite + Unpin>(
+async fn request<S: Transport>(
     link: &mut Link<S>,
     config: &ScpConfig,
 ) -> Result<AssociationRQ, NegotiateError> {
