@@ -8,6 +8,7 @@ pub mod scp;
 pub mod scu;
 pub mod split;
 pub mod syntax;
+pub mod synth;
 pub mod uid;
 
 #[cfg(test)]

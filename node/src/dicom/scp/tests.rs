@@ -303,7 +303,7 @@ async fn wrong_titles_and_one_too_many_are_rejected() {
         let mut link = running.associate().await;
         match link.receive().await.expect("an answer") {
             Received::Control(Pdu::AssociationAC(_)) => break link,
-            _ => tokio::task::yield_now().await,
+            Received::Data(_) | Received::Control(_) => tokio::task::yield_now().await,
         }
     };
     let second = scu::echo(&running.scu()).await;
