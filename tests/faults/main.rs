@@ -1,6 +1,8 @@
-//! The fault injection tried by itself: on a C program that keeps files with more or less care, and on `std::fs`.
+//! The fault injection tried by itself: on a C program that keeps files with more or less care, and
+//! on `std::fs`.
 //!
-//! A test of crash safety is worth what its crashes are worth: it must fail a program that forgets a sync.
+//! A test of crash safety is worth what its crashes are worth: it must fail a program that forgets
+//! a sync.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -25,9 +27,18 @@ fn built() -> &'static Built {
         let folder = TempDir::new().unwrap();
         let victim = folder.path().join("victim");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults/victim.c");
-        let cc = Command::new("cc").arg("-o").arg(&victim).arg(source).arg("-lpthread").status();
+        let cc = Command::new("cc")
+            .arg("-o")
+            .arg(&victim)
+            .arg(source)
+            .arg("-lpthread")
+            .status();
         assert!(cc.unwrap().success());
-        Built { faults: Faults::build().unwrap(), victim, _folder: folder }
+        Built {
+            faults: Faults::build().unwrap(),
+            victim,
+            _folder: folder,
+        }
     })
 }
 
@@ -39,12 +50,18 @@ struct Case {
 
 impl Case {
     fn new(mode: &'static str) -> Self {
-        Self { data: TempDir::new().unwrap(), mode }
+        Self {
+            data: TempDir::new().unwrap(),
+            mode,
+        }
     }
 
     fn command(&self, text: &str) -> Command {
         let mut command = Command::new(&built().victim);
-        command.arg(self.mode).arg(self.data.path()).args(["kept", text]);
+        command
+            .arg(self.mode)
+            .arg(self.data.path())
+            .args(["kept", text]);
         command
     }
 
@@ -82,7 +99,10 @@ fn image(journal: &Journal, moment: usize) -> BTreeMap<String, String> {
 }
 
 fn acknowledged(output: &Output) -> usize {
-    String::from_utf8_lossy(&output.stdout).lines().filter(|line| *line == "acknowledged").count()
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|line| *line == "acknowledged")
+        .count()
 }
 
 fn one(name: &str, text: &str) -> BTreeMap<String, String> {
@@ -97,7 +117,12 @@ fn each_call_is_seen_and_counted_in_its_class() {
     assert_eq!(acknowledged(&output), 1, "{output:?}");
     let counts = plan.counts().unwrap();
     let seen = [Class::Write, Class::Sync, Class::Name, Class::Any].map(|class| counts.of(class));
-    assert_eq!((seen, counts.fired), ([10, 3, 7, 20], 0), "{}", plan.trace());
+    assert_eq!(
+        (seen, counts.fired),
+        ([10, 3, 7, 20], 0),
+        "{}",
+        plan.trace()
+    );
 }
 
 #[test]
@@ -113,19 +138,33 @@ fn other_folders_do_not_count() {
 fn each_call_of_a_careful_program_may_fail_and_is_reported() {
     let counts = {
         let case = Case::new("careful");
-        built().faults.count_run(&mut case.command("new"), case.data.path()).unwrap()
+        built()
+            .faults
+            .count_run(&mut case.command("new"), case.data.path())
+            .unwrap()
     };
-    assert_eq!(counts.of(Class::Any), 5, "create, write, sync, rename, sync");
+    assert_eq!(
+        counts.of(Class::Any),
+        5,
+        "create, write, sync, rename, sync"
+    );
     for kind in [Kind::Enospc, Kind::Eio] {
         for n in 1..=counts.of(Class::Any) {
             let case = Case::new("careful");
             let plan = case.plan().inject(kind, Class::Any, n);
             let output = case.run(&plan, "new");
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            let said = if kind == Kind::Eio { "Input/output error" } else { "No space left" };
+            let said = if kind == Kind::Eio {
+                "Input/output error"
+            } else {
+                "No space left"
+            };
             assert!(errors.contains(said), "{kind:?} at {n}: {errors}");
             assert_eq!(output.status.code(), Some(3));
-            assert_eq!((acknowledged(&output), plan.counts().unwrap().fired), (0, 1));
+            assert_eq!(
+                (acknowledged(&output), plan.counts().unwrap().fired),
+                (0, 1)
+            );
         }
     }
 }
@@ -135,13 +174,21 @@ fn a_full_disk_stays_full() {
     let case = Case::new("append");
     let plan = case.plan().inject(Kind::Enospc, Class::Write, 3).forever();
     assert_eq!(acknowledged(&case.run(&plan, "abcdef")), 2);
-    assert_eq!(acknowledged(&case.run(&plan, "abcdef")), 0, "the count goes on over runs");
+    assert_eq!(
+        acknowledged(&case.run(&plan, "abcdef")),
+        0,
+        "the count goes on over runs"
+    );
     assert_eq!(case.left(), one("kept", "ab"));
 }
 
 #[test]
 fn death_strikes_before_in_and_after_a_call() {
-    for (kind, left) in [(Kind::DieBefore, ""), (Kind::DieTorn, "wh"), (Kind::DieAfter, "whole")] {
+    for (kind, left) in [
+        (Kind::DieBefore, ""),
+        (Kind::DieTorn, "wh"),
+        (Kind::DieAfter, "whole"),
+    ] {
         let case = Case::new("careful");
         let output = case.run(&case.plan().inject(kind, Class::Write, 1), "whole");
         assert_eq!(output.status.signal(), Some(SIGKILL), "{kind:?}");
@@ -157,10 +204,17 @@ fn what_a_careful_program_acknowledges_is_in_the_image() {
             std::fs::write(case.data.path().join("kept"), "old").unwrap();
             let plan = case.plan().shadow().inject(kind, Class::Any, n);
             let output = case.run(&plan, "new");
-            assert_eq!((output.status.signal(), acknowledged(&output)), (Some(SIGKILL), 0));
+            assert_eq!(
+                (output.status.signal(), acknowledged(&output)),
+                (Some(SIGKILL), 0)
+            );
             let journal = plan.journal().unwrap();
             let left = image(&journal, journal.len());
-            let durable = if n == 5 && kind == Kind::DieAfter { "new" } else { "old" };
+            let durable = if n == 5 && kind == Kind::DieAfter {
+                "new"
+            } else {
+                "old"
+            };
             assert_eq!(left, one("kept", durable), "{kind:?} at {n}");
         }
     }
@@ -173,13 +227,25 @@ fn a_forgotten_sync_shows_in_the_image() {
         std::fs::write(case.data.path().join("kept"), "old").unwrap();
         let plan = case.plan().shadow();
         assert_eq!(acknowledged(&case.run(&plan, "new")), 1);
-        assert_eq!(case.left(), one("kept", "new"), "kill -9 alone shows nothing");
+        assert_eq!(
+            case.left(),
+            one("kept", "new"),
+            "kill -9 alone shows nothing"
+        );
         let journal = plan.journal().unwrap();
         image(&journal, journal.len())
     };
     assert_eq!(kept("careful"), one("kept", "new"));
-    assert_eq!(kept("no-content"), one("kept", ""), "the name is durable, the content is not");
-    assert_eq!(kept("no-name"), one("kept", "old"), "the content is durable, the name is not");
+    assert_eq!(
+        kept("no-content"),
+        one("kept", ""),
+        "the name is durable, the content is not"
+    );
+    assert_eq!(
+        kept("no-name"),
+        one("kept", "old"),
+        "the content is durable, the name is not"
+    );
 }
 
 #[test]
@@ -187,7 +253,11 @@ fn pages_lost_by_a_failed_sync_do_not_come_back() {
     let case = Case::new("believe");
     // The first sync is the folder's.
     let plan = case.plan().shadow().inject(Kind::Eio, Class::Sync, 2);
-    assert_eq!(acknowledged(&case.run(&plan, "believed")), 1, "it believes the second sync");
+    assert_eq!(
+        acknowledged(&case.run(&plan, "believed")),
+        1,
+        "it believes the second sync"
+    );
     let journal = plan.journal().unwrap();
     assert_eq!(image(&journal, journal.len()), one("kept", &"\0".repeat(8)));
 }
@@ -198,7 +268,11 @@ fn every_moment_of_a_run_has_its_image() {
     let plan = case.plan().shadow();
     assert_eq!(acknowledged(&case.run(&plan, "abc")), 3);
     let journal = plan.journal().unwrap();
-    let images: Vec<_> = journal.moments().iter().map(|at| image(&journal, *at)).collect();
+    let images: Vec<_> = journal
+        .moments()
+        .iter()
+        .map(|at| image(&journal, *at))
+        .collect();
     let expected = [None, Some(""), Some("a"), Some("ab"), Some("abc")];
     let expected = expected.map(|text| text.map_or_else(BTreeMap::new, |text| one("kept", text)));
     assert_eq!(images, expected);
@@ -212,11 +286,19 @@ fn a_run_goes_on_from_the_state_of_the_last() {
     let plan = case.plan().shadow().inject(Kind::DieBefore, Class::Sync, 3);
     assert_eq!(acknowledged(&case.run(&plan, "abc")), 1);
     let first = plan.journal().unwrap();
-    assert_eq!(image(&first, first.len()), one("kept", "a"), "b was written and not synced");
+    assert_eq!(
+        image(&first, first.len()),
+        one("kept", "a"),
+        "b was written and not synced"
+    );
     let output = case.run(&plan, "d");
     assert_eq!(acknowledged(&output), 1, "{output:?}");
     let second = plan.journal().unwrap();
-    assert_eq!(image(&second, second.len()), one("kept", "abd"), "the page cache kept b");
+    assert_eq!(
+        image(&second, second.len()),
+        one("kept", "abd"),
+        "the page cache kept b"
+    );
 }
 
 #[test]
@@ -227,7 +309,10 @@ fn threads_and_children_share_one_count_and_one_journal() {
     assert_eq!(acknowledged(&output), 2, "{output:?}");
     let counts = plan.counts().unwrap();
     // 160 files and the child's one; each file is synced and its folder too.
-    assert_eq!((counts.of(Class::Write), counts.of(Class::Sync)), (161, 322));
+    assert_eq!(
+        (counts.of(Class::Write), counts.of(Class::Sync)),
+        (161, 322)
+    );
     let journal = plan.journal().unwrap();
     assert_eq!(image(&journal, journal.len()), case.left());
 }
@@ -235,7 +320,9 @@ fn threads_and_children_share_one_count_and_one_journal() {
 /// Not a test: what the next one runs in a process of its own.
 #[test]
 fn standard_library_victim() {
-    let Ok(folder) = std::env::var("RADMESH_STD_VICTIM") else { return };
+    let Ok(folder) = std::env::var("RADMESH_STD_VICTIM") else {
+        return;
+    };
     let folder = Path::new(&folder);
     std::fs::create_dir(folder.join("sub")).unwrap();
     let file = std::fs::File::create(folder.join("new")).unwrap();
@@ -246,7 +333,10 @@ fn standard_library_victim() {
     file.sync_all().unwrap();
     std::fs::rename(folder.join("new"), folder.join("sub/kept")).unwrap();
     for name in ["sub", "."] {
-        std::fs::File::open(folder.join(name)).unwrap().sync_all().unwrap();
+        std::fs::File::open(folder.join(name))
+            .unwrap()
+            .sync_all()
+            .unwrap();
     }
     std::fs::hard_link(folder.join("sub/kept"), folder.join("link")).unwrap();
     std::fs::copy(folder.join("link"), folder.join("copy")).unwrap();
@@ -258,7 +348,9 @@ fn the_standard_library_goes_through_the_shim() {
     let data = TempDir::new().unwrap();
     let plan = built().faults.plan(data.path()).unwrap().shadow().traced();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "standard_library_victim"]).env("RADMESH_STD_VICTIM", data.path());
+    command
+        .args(["--exact", "standard_library_victim"])
+        .env("RADMESH_STD_VICTIM", data.path());
     plan.apply(&mut command);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -279,10 +371,17 @@ fn the_standard_library_goes_through_the_shim() {
         "link link",
     ];
     assert_eq!(calls, expected, "{trace}");
-    assert!(trace.contains("create copy") && trace.contains("unlink copy"), "{trace}");
+    assert!(
+        trace.contains("create copy") && trace.contains("unlink copy"),
+        "{trace}"
+    );
     let journal = plan.journal().unwrap();
     let folder = TempDir::new().unwrap();
     journal.image(journal.len(), folder.path()).unwrap();
     assert_eq!(contents(&folder.path().join("sub")), one("kept", "Tex"));
-    assert_eq!(contents(folder.path()), BTreeMap::new(), "the link came after the sync");
+    assert_eq!(
+        contents(folder.path()),
+        BTreeMap::new(),
+        "the link came after the sync"
+    );
 }

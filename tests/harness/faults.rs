@@ -1,7 +1,7 @@
 //! Faults under a real program: the N-th write, sync or rename fails, or the program dies in it.
 //!
-//! `tests/faults/shim.c` is built once a test program and preloaded into the program under test. It sees calls made
-//! through libc to files under one folder; sockets and everything else pass.
+//! `tests/faults/shim.c` is built once a test program and preloaded into the program under test. It
+//! sees calls made through libc to files under one folder; sockets and everything else pass.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -29,14 +29,15 @@ use crate::image::Journal;
 pub enum Kind {
     /// The call is not made and reports a full disk.
     Enospc,
-    /// The call is not made and reports a device error. After a failed sync the pages are lost, as on Linux: a later
-    /// sync that succeeds does not bring them back (seen in crash images only).
+    /// The call is not made and reports a device error. After a failed sync the pages are lost, as
+    /// on Linux: a later sync that succeeds does not bring them back (seen in crash images only).
     Eio,
     /// The program is killed, the call not made.
     DieBefore,
     /// The program is killed, the call made.
     DieAfter,
-    /// The program is killed with half of the write made. Another call than a write: as `DieBefore`.
+    /// The program is killed with half of the write made. Another call than a write: as
+    /// `DieBefore`.
     DieTorn,
 }
 
@@ -114,7 +115,15 @@ impl Faults {
         let folder = TempDir::new().context("no temporary folder")?;
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults");
         let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-U_FORTIFY_SOURCE"])
+            .args([
+                "-shared",
+                "-fPIC",
+                "-O1",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-U_FORTIFY_SOURCE",
+            ])
             .arg("-o")
             .arg(folder.path().join("shim.so"))
             .args(["shim.c", "shadow.c"].map(|name| source.join(name)))
@@ -132,12 +141,22 @@ impl Faults {
     /// # Errors
     /// Where `root` does not exist or the plan's folder cannot be made.
     pub fn plan(&self, root: &Path) -> Result<Plan> {
-        let root = root.canonicalize().with_context(|| format!("{}", root.display()))?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("{}", root.display()))?;
         let folder = TempDir::new_in(self.folder.path()).context("no folder for the plan")?;
         // Five u64 counters, all zero.
         std::fs::write(folder.path().join("control"), [0; 40]).context("no control file")?;
         let shim = self.folder.path().join("shim.so");
-        Ok(Plan { shim, root, folder, fault: None, times: 1, shadow: false, traced: false })
+        Ok(Plan {
+            shim,
+            root,
+            folder,
+            fault: None,
+            times: 1,
+            shadow: false,
+            traced: false,
+        })
     }
 
     /// Runs `command` to its end without faults and counts its calls under `root`.
@@ -149,7 +168,11 @@ impl Faults {
         plan.apply(command);
         let done = command.output().context("cannot run the command")?;
         if !done.status.success() {
-            bail!("{command:?}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr));
+            bail!(
+                "{command:?}: {}\n{}",
+                done.status,
+                String::from_utf8_lossy(&done.stderr)
+            );
         }
         plan.counts()
     }
@@ -181,8 +204,8 @@ impl Plan {
         self
     }
 
-    /// Also keeps what a power cut would leave, at each moment: see [`Plan::journal`]. What is under the root at the
-    /// first run counts as durable.
+    /// Also keeps what a power cut would leave, at each moment: see [`Plan::journal`]. What is
+    /// under the root at the first run counts as durable.
     #[must_use]
     pub fn shadow(mut self) -> Self {
         self.shadow = true;
@@ -228,8 +251,11 @@ impl Plan {
     pub fn counts(&self) -> Result<Counts> {
         let bytes = std::fs::read(self.folder.path().join("control")).context("control file")?;
         let counter = |at: usize| {
-            let word = bytes.get(at * 8..at * 8 + 8).and_then(|word| word.try_into().ok());
-            word.map(u64::from_le_bytes).context("control file is short")
+            let word = bytes
+                .get(at * 8..at * 8 + 8)
+                .and_then(|word| word.try_into().ok());
+            word.map(u64::from_le_bytes)
+                .context("control file is short")
         };
         Ok(Counts {
             any: counter(0)?,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Compares `actual` with `tests/<name>`. With `RADMESH_GOLDEN=write` it writes the file, to be read in the diff.
+/// Compares `actual` with `tests/<name>`. With `RADMESH_GOLDEN=write` it writes the file, to be
+/// read in the diff.
 ///
 /// # Errors
 /// Where they differ: the first line that does, and how to accept it.
@@ -49,6 +50,9 @@ mod tests {
         assert_eq!(difference("a\nb\n", "a\nb\n"), None);
         let told = difference("a\nb\n", "a\nc\n").expect("they differ");
         assert!(told.starts_with("line 2\n  expected Some(\"b\")"), "{told}");
-        assert_eq!(difference("a", "a\n").as_deref(), Some("they differ in line ends"));
+        assert_eq!(
+            difference("a", "a\n").as_deref(),
+            Some("they differ in line ends")
+        );
     }
 }

@@ -23,8 +23,15 @@ pub struct Journal {
 
 #[derive(Debug)]
 enum Record {
-    File { id: Id, size: u64, extents: Vec<(u64, Vec<u8>)> },
-    Folder { id: Id, names: Vec<(Entry, String)> },
+    File {
+        id: Id,
+        size: u64,
+        extents: Vec<(u64, Vec<u8>)>,
+    },
+    Folder {
+        id: Id,
+        names: Vec<(Entry, String)>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +41,8 @@ enum Entry {
 }
 
 impl Journal {
-    /// Reads a journal that may still be growing: a record that is cut short at the end is not in it yet.
+    /// Reads a journal that may still be growing: a record that is cut short at the end is not in
+    /// it yet.
     ///
     /// # Errors
     /// Where the file cannot be read or is not a journal.
@@ -55,8 +63,8 @@ impl Journal {
         Ok(Self { records })
     }
 
-    /// How many times something became durable. An acknowledgement seen by a test is covered by the images from
-    /// the length read after it.
+    /// How many times something became durable. An acknowledgement seen by a test is covered by the
+    /// images from the length read after it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
@@ -68,13 +76,16 @@ impl Journal {
         self.records.is_empty()
     }
 
-    /// Makes the files that a power cut after the first `moment` records would leave, in the empty or absent folder
-    /// `into`.
+    /// Makes the files that a power cut after the first `moment` records would leave, in the empty
+    /// or absent folder `into`.
     ///
     /// # Errors
     /// Where `moment` is 0 or past the end, or the files cannot be made.
     pub fn image(&self, moment: usize, into: &Path) -> Result<()> {
-        let records = self.records.get(..moment).context("the journal is shorter")?;
+        let records = self
+            .records
+            .get(..moment)
+            .context("the journal is shorter")?;
         let Some(Record::Folder { id: root, .. }) = records.first() else {
             bail!("no record of the root: moments count from 1");
         };
@@ -87,7 +98,9 @@ impl Journal {
                     for (at, bytes) in extents {
                         let at = usize::try_from(*at)?;
                         let place = content.get_mut(at..at + bytes.len());
-                        place.context("an extent past the end")?.copy_from_slice(bytes);
+                        place
+                            .context("an extent past the end")?
+                            .copy_from_slice(bytes);
                     }
                 }
                 Record::Folder { id, names } => {
@@ -98,7 +111,8 @@ impl Journal {
         State { files, folders }.write(*root, into, 0)
     }
 
-    /// The moments at which the names or contents under the root differ from the moment before, from 1.
+    /// The moments at which the names or contents under the root differ from the moment before,
+    /// from 1.
     #[must_use]
     pub fn moments(&self) -> Vec<usize> {
         let changes = |record: &Record| match record {
@@ -107,11 +121,17 @@ impl Journal {
         };
         let start = self.start();
         let later = self.records.iter().enumerate().skip(start);
-        let later = later.filter(|(_, record)| changes(record)).map(|(at, _)| at + 1);
-        std::iter::once(start).filter(|start| *start > 0).chain(later).collect()
+        let later = later
+            .filter(|(_, record)| changes(record))
+            .map(|(at, _)| at + 1);
+        std::iter::once(start)
+            .filter(|start| *start > 0)
+            .chain(later)
+            .collect()
     }
 
-    /// The records that describe what was there before the first run: the root's, and once each of what is below.
+    /// The records that describe what was there before the first run: the root's, and once each of
+    /// what is below.
     fn start(&self) -> usize {
         let mut known = BTreeSet::new();
         for (at, record) in self.records.iter().enumerate() {
@@ -119,7 +139,8 @@ impl Journal {
                 Record::File { id, .. } => (*id, Vec::new()),
                 Record::Folder { id, names } => (*id, names.iter().map(|(e, _)| e.id()).collect()),
             };
-            // The root is first; everything else of the start has been named by a folder and not yet been seen.
+            // The root is first; everything else of the start has been named by a folder and not
+            // yet been seen.
             if at > 0 && !known.remove(&id) {
                 return at;
             }
@@ -156,7 +177,8 @@ impl State<'_> {
             match entry {
                 Entry::File(id) => {
                     let content = self.files.get(id).map_or(&[][..], Vec::as_slice);
-                    std::fs::write(&path, content).with_context(|| format!("{}", path.display()))?;
+                    std::fs::write(&path, content)
+                        .with_context(|| format!("{}", path.display()))?;
                 }
                 Entry::Folder(id) => self.write(*id, &path, depth + 1)?,
             }
@@ -170,7 +192,10 @@ struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(n).context("a record is too short")?;
+        let (taken, rest) = self
+            .0
+            .split_at_checked(n)
+            .context("a record is too short")?;
         self.0 = rest;
         Ok(taken)
     }
@@ -206,7 +231,14 @@ fn record(kind: u32, mut body: Bytes<'_>) -> Result<Record> {
                 let (kind, id, length) = (body.u64()?, body.id()?, body.size()?);
                 let name = String::from_utf8(body.take(length)?.to_vec())?;
                 let folder = kind == u64::from(b'D');
-                names.push((if folder { Entry::Folder(id) } else { Entry::File(id) }, name));
+                names.push((
+                    if folder {
+                        Entry::Folder(id)
+                    } else {
+                        Entry::File(id)
+                    },
+                    name,
+                ));
             }
             Ok(Record::Folder { id, names })
         }

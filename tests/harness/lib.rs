@@ -1,6 +1,8 @@
-//! What the integration tests stand on: real binaries on port 0 in temporary folders, and faults put under them.
+//! What the integration tests stand on: real binaries on port 0 in temporary folders, and faults
+//! put under them.
 //!
-//! Nothing here knows a rule of the network. A helper returns an error with its story; the test decides.
+//! Nothing here knows a rule of the network. A helper returns an error with its story; the test
+//! decides.
 
 pub mod faults;
 pub mod golden;

@@ -1,7 +1,9 @@
-//! Real processes: started with their output collected, waited for by what they print, killed by their own id.
+//! Real processes: started with their output collected, waited for by what they print, killed by
+//! their own id.
 //!
-//! Two threads a process copy its output line by line into one bounded log. A wait is for a line, never for a time
-//! alone; its bound only ends a test that would hang. Dropping a process kills and reaps it.
+//! Two threads a process copy its output line by line into one bounded log. A wait is for a line,
+//! never for a time alone; its bound only ends a test that would hang. Dropping a process kills and
+//! reaps it.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -84,7 +86,13 @@ impl Process {
         if let Some(err) = child.stderr.take() {
             collect(err, Stream::Err, Arc::clone(&shared));
         }
-        Ok(Self { child, shown, folder: folder.to_owned(), shared, seen: 0 })
+        Ok(Self {
+            child,
+            shown,
+            folder: folder.to_owned(),
+            shared,
+            seen: 0,
+        })
     }
 
     /// The id of the process.
@@ -102,7 +110,11 @@ impl Process {
         let mut log = self.shared.lock();
         loop {
             let from = self.seen.saturating_sub(log.dropped);
-            let found = log.lines.iter().skip(from).position(|(_, line)| wanted(line));
+            let found = log
+                .lines
+                .iter()
+                .skip(from)
+                .position(|(_, line)| wanted(line));
             if let Some(at) = found {
                 self.seen = log.dropped + from + at + 1;
                 return Ok(log.lines[from + at].1.clone());
@@ -110,7 +122,11 @@ impl Process {
             self.seen = log.dropped + log.lines.len();
             let left = until.saturating_duration_since(Instant::now());
             if log.ended == 2 || left.is_zero() {
-                let why = if left.is_zero() { "no such line in time" } else { "the output ended" };
+                let why = if left.is_zero() {
+                    "no such line in time"
+                } else {
+                    "the output ended"
+                };
                 drop(log);
                 return Err(anyhow!("{why}\n{}", self.story()));
             }
@@ -129,7 +145,11 @@ impl Process {
     pub fn wait_exit(&mut self, bound: Duration) -> Result<ExitStatus> {
         let until = Instant::now() + bound;
         loop {
-            if let Some(status) = self.child.try_wait().context("cannot wait for the process")? {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .context("cannot wait for the process")?
+            {
                 self.drain();
                 return Ok(status);
             }
@@ -161,7 +181,8 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
-    /// Stops the process in its tracks, or lets it go on: a machine that hangs, a virtual machine that is paused.
+    /// Stops the process in its tracks, or lets it go on: a machine that hangs, a virtual machine
+    /// that is paused.
     ///
     /// # Errors
     /// Where the process is gone already.
@@ -179,7 +200,11 @@ impl Process {
     #[must_use]
     pub fn lines(&self, stream: Stream) -> Vec<String> {
         let log = self.shared.lock();
-        log.lines.iter().filter(|(of, _)| *of == stream).map(|(_, line)| line.clone()).collect()
+        log.lines
+            .iter()
+            .filter(|(of, _)| *of == stream)
+            .map(|(_, line)| line.clone())
+            .collect()
     }
 
     /// What a person needs to see of a failure: command, state, output, and the folder it ran in.
@@ -196,14 +221,22 @@ impl Process {
             let mark = if *stream == Stream::Err { "2" } else { "1" };
             text.push_str(&format!("  {mark}| {line}\n"));
         }
-        text.push_str(&format!("{}:\n{}", self.folder.display(), listing(&self.folder)));
+        text.push_str(&format!(
+            "{}:\n{}",
+            self.folder.display(),
+            listing(&self.folder)
+        ));
         text
     }
 
-    /// Waits until the output of an ended process is in the log. A grandchild may keep the streams open: bounded.
+    /// Waits until the output of an ended process is in the log. A grandchild may keep the streams
+    /// open: bounded.
     fn drain(&self) {
         let log = self.shared.lock();
-        let _ = self.shared.more.wait_timeout_while(log, Duration::from_secs(2), |l| l.ended < 2);
+        let _ = self
+            .shared
+            .more
+            .wait_timeout_while(log, Duration::from_secs(2), |l| l.ended < 2);
     }
 }
 
@@ -222,8 +255,14 @@ fn collect(stream: impl Read + Send + 'static, of: Stream, shared: Arc<Shared>) 
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
-        while let Ok(1..) = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
-            let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+        while let Ok(1..) = reader
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)
+        {
+            let text = String::from_utf8_lossy(&line)
+                .trim_end_matches(['\n', '\r'])
+                .to_owned();
             line.clear();
             let mut log = shared.lock();
             if log.lines.len() == LOG_LINES_MAX {
@@ -244,7 +283,11 @@ fn listing(folder: &Path) -> String {
     while let Some(next) = open.pop() {
         for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
             let (path, size) = (entry.path(), entry.metadata().map_or(0, |m| m.len()));
-            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(folder)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(path);
             }
@@ -287,10 +330,15 @@ impl Output {
 /// Runs a command line to its end, within `bound`.
 ///
 /// # Errors
-/// Where it cannot be started, or does not end in time. A failing exit code is the caller's to judge.
+/// Where it cannot be started, or does not end in time. A failing exit code is the caller's to
+/// judge.
 pub fn run(command: &mut Command, folder: &Path, bound: Duration) -> Result<Output> {
     let mut process = Process::start(command, folder)?;
     let status = process.wait_exit(bound)?;
     let text = |stream| process.lines(stream).join("\n");
-    Ok(Output { status, stdout: text(Stream::Out), stderr: text(Stream::Err) })
+    Ok(Output {
+        status,
+        stdout: text(Stream::Out),
+        stderr: text(Stream::Err),
+    })
 }

@@ -1,20 +1,28 @@
-//! Where things are: the built binaries, the Python environment, the inputs beside the clone; and skipping by name.
+//! Where things are: the built binaries, the Python environment, the inputs beside the clone; and
+//! skipping by name.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A binary of the workspace, next to the running test: `target/debug/radmesh` for `target/debug/deps/tidy-…`.
+/// A binary of the workspace, next to the running test: `target/debug/radmesh` for
+/// `target/debug/deps/tidy-…`.
 ///
 /// # Errors
 /// Names the command that builds it where it is missing.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("the running test has no path")?;
-    let folder = test.parent().and_then(Path::parent).context("the test is in no target folder")?;
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .context("the test is in no target folder")?;
     let binary = folder.join(name);
     if !binary.is_file() {
-        bail!("{} is not built: cargo build --workspace --bins", binary.display());
+        bail!(
+            "{} is not built: cargo build --workspace --bins",
+            binary.display()
+        );
     }
     Ok(binary)
 }
@@ -57,11 +65,12 @@ pub fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
-/// A file or folder under `../shared/data`; `None`, and counted as skipped, on a machine without `../shared`.
+/// A file or folder under `../shared/data`; `None`, and counted as skipped, on a machine without
+/// `../shared`.
 ///
 /// # Errors
-/// Where `../shared` exists and lacks it, or `RADMESH_REQUIRE_CORPUS=1` asks for it: a corpus that silently went
-/// away would let its tests pass.
+/// Where `../shared` exists and lacks it, or `RADMESH_REQUIRE_CORPUS=1` asks for it: a corpus that
+/// silently went away would let its tests pass.
 pub fn corpus(test: &str, name: &str) -> Result<Option<PathBuf>> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let path = shared.join("data").join(name);

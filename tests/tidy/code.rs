@@ -31,15 +31,19 @@ fn blank(token: &[char], out: &mut String) {
 /// Where the comment or literal that starts at `at` ends, or `None` where none starts.
 fn token_end(from: &[char], at: usize) -> Option<usize> {
     match (from[at], from.get(at + 1).copied()) {
-        ('/', Some('/')) => {
-            Some(from[at..].iter().position(|c| *c == '\n').map_or(from.len(), |n| at + n))
-        }
+        ('/', Some('/')) => Some(
+            from[at..]
+                .iter()
+                .position(|c| *c == '\n')
+                .map_or(from.len(), |n| at + n),
+        ),
         ('/', Some('*')) => Some(block_comment_end(from, at)),
         ('"', _) => Some(string_end(from, at + 1)),
         ('r', Some('"' | '#')) if starts_word(from, at) => raw_string_end(from, at + 1),
-        ('\'', Some('\\')) => {
-            from[at + 3..].iter().position(|c| *c == '\'').map(|n| at + 3 + n + 1)
-        }
+        ('\'', Some('\\')) => from[at + 3..]
+            .iter()
+            .position(|c| *c == '\'')
+            .map(|n| at + 3 + n + 1),
         // A lifetime has no closing quote after one character.
         ('\'', Some(_)) if from.get(at + 2) == Some(&'\'') => Some(at + 3),
         _ => None,
@@ -91,7 +95,12 @@ fn raw_string_end(from: &[char], at: usize) -> Option<usize> {
     }
     let mut i = at + hashes + 1;
     while i < from.len() {
-        let closes = from[i + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+        let closes = from[i + 1..]
+            .iter()
+            .take(hashes)
+            .filter(|c| **c == '#')
+            .count()
+            == hashes;
         if from[i] == '"' && closes {
             return Some(i + 1 + hashes);
         }
@@ -120,9 +129,15 @@ pub fn functions(stripped: &str) -> Vec<Function> {
             .take_while(|c| c.is_alphanumeric() || **c == '_')
             .collect();
         // `fn(` is a type.
-        let (false, Some(end)) = (name.is_empty(), body_end(&text, start)) else { continue };
+        let (false, Some(end)) = (name.is_empty(), body_end(&text, start)) else {
+            continue;
+        };
         let line = 1 + count_lines(&text[..start]);
-        found.push(Function { name, line, lines: 1 + count_lines(&text[start..end]) });
+        found.push(Function {
+            name,
+            line,
+            lines: 1 + count_lines(&text[start..end]),
+        });
     }
     found
 }
@@ -183,14 +198,14 @@ mod tests {
     #[test]
     fn comments_and_literals_are_blank_and_lifetimes_are_not() {
         let text = "a // b\n\"c\\\"d\" 'e' &'f r#\"g\"h\"# /* i /* j */ k */ l '\\n' '\\'' m";
-        let words: Vec<String> =
-            strip(text).split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = strip(text).split_whitespace().map(str::to_owned).collect();
         assert_eq!(words, ["a", "&'f", "l", "m"]);
     }
 
     #[test]
     fn a_function_ends_at_its_own_brace() {
-        let text = "fn a(x: [u8; 2]) -> u8 {\n  if y { \"}\" }\n}\ntrait T { fn b(); }\nfn c() {}\n";
+        let text =
+            "fn a(x: [u8; 2]) -> u8 {\n  if y { \"}\" }\n}\ntrait T { fn b(); }\nfn c() {}\n";
         let found: Vec<(String, usize, usize)> = functions(&strip(text))
             .into_iter()
             .map(|f| (f.name, f.line, f.lines))
@@ -200,7 +215,10 @@ mod tests {
 
     #[test]
     fn tests_at_the_foot_are_not_counted() {
-        assert_eq!(lines_before_tests("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
+        assert_eq!(
+            lines_before_tests("a\nb\n#[cfg(test)]\nmod tests {\n}\n"),
+            2
+        );
         assert_eq!(lines_before_tests("a\n#[cfg(test)]\nfn f() {}\n"), 3);
     }
 }

@@ -1,4 +1,5 @@
-//! The tree is what ARCHITECTURE.md says, every shipped configuration is loaded by a test, and nothing was copied in.
+//! The tree is what ARCHITECTURE.md says, every shipped configuration is loaded by a test, and
+//! nothing was copied in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,14 +11,21 @@ use crate::{files, none, read, root, rust_files};
 /// Crates whose module folders the code map must list one by one.
 const MAPPED: [&str; 4] = ["crypto/src", "protocol/src", "node/src", "sim/src"];
 
-/// ARCHITECTURE.md has a section `## Code map`. Every name in back-quotes there that contains a `/` or ends in
-/// `.rs`, `.toml` or `.md` is a path from the root; in a fenced block, the first word of each line is.
+/// ARCHITECTURE.md has a section `## Code map`. Every name in back-quotes there that contains a `/`
+/// or ends in `.rs`, `.toml` or `.md` is a path from the root; in a fenced block, the first word of
+/// each line is.
 #[test]
 fn the_code_map_is_the_tree() {
     let listed = code_map(&read("ARCHITECTURE.md"));
-    assert!(!listed.is_empty(), "ARCHITECTURE.md has no paths under `## Code map`");
+    assert!(
+        !listed.is_empty(),
+        "ARCHITECTURE.md has no paths under `## Code map`"
+    );
     let gone = listed.iter().filter(|path| !root().join(path).exists());
-    none("the code map lists what does not exist", gone.cloned().collect());
+    none(
+        "the code map lists what does not exist",
+        gone.cloned().collect(),
+    );
 
     let mut folders = BTreeSet::new();
     for name in files() {
@@ -25,13 +33,22 @@ fn the_code_map_is_the_tree() {
             folders.insert(top.to_owned());
         }
         for source in MAPPED {
-            let inside = name.strip_prefix(source).and_then(|rest| rest.strip_prefix('/'));
-            let module = inside.and_then(|rest| rest.rsplit_once('/')).map(|(folder, _)| folder);
+            let inside = name
+                .strip_prefix(source)
+                .and_then(|rest| rest.strip_prefix('/'));
+            let module = inside
+                .and_then(|rest| rest.rsplit_once('/'))
+                .map(|(folder, _)| folder);
             folders.extend(module.map(|folder| format!("{source}/{folder}")));
         }
     }
-    let unlisted = folders.into_iter().filter(|folder| !listed.contains(folder));
-    none("folders that the code map does not list", unlisted.collect());
+    let unlisted = folders
+        .into_iter()
+        .filter(|folder| !listed.contains(folder));
+    none(
+        "folders that the code map does not list",
+        unlisted.collect(),
+    );
 }
 
 fn code_map(text: &str) -> BTreeSet<String> {
@@ -52,15 +69,20 @@ fn code_map(text: &str) -> BTreeSet<String> {
 }
 
 fn path(name: &str) -> Option<String> {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-    let file = [".rs", ".toml", ".md"].iter().any(|end| name.ends_with(end));
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    let file = [".rs", ".toml", ".md"]
+        .iter()
+        .any(|end| name.ends_with(end));
     let is_path = plain && !name.starts_with('/') && (name.contains('/') || file);
     is_path.then(|| name.trim_end_matches('/').to_owned())
 }
 
 #[test]
 fn a_code_map_is_read() {
-    let text = "## Code map\n| `node/src/mesh/` | `Core`, `a b/c` |\n```\nsim/ the\n```\n## Other\n`x/y`\n";
+    let text = "## Code map\n| `node/src/mesh/` | `Core`, `a b/c` |\n```\nsim/ the\n```\n\
+                ## Other\n`x/y`\n";
     assert_eq!(Vec::from_iter(code_map(text)), ["node/src/mesh", "sim"]);
 }
 
@@ -72,7 +94,8 @@ fn every_configuration_is_loaded_by_a_test() {
         .map(|(_, text)| text)
         .collect();
     let unnamed = files().into_iter().filter(|name| {
-        name.strip_prefix("configs/").is_some_and(|inside| !tests.contains(inside))
+        name.strip_prefix("configs/")
+            .is_some_and(|inside| !tests.contains(inside))
     });
     none("configurations that no test names", unnamed.collect());
 }
@@ -82,7 +105,10 @@ fn every_configuration_is_loaded_by_a_test() {
 fn nothing_is_copied_from_beside_the_clone() {
     let shared = root().join("../shared");
     if !shared.is_dir() {
-        harness::skip("nothing_is_copied_from_beside_the_clone", "no ../shared on this machine");
+        harness::skip(
+            "nothing_is_copied_from_beside_the_clone",
+            "no ../shared on this machine",
+        );
         return;
     }
     let mut known: BTreeMap<String, String> = BTreeMap::new();
@@ -91,9 +117,18 @@ fn nothing_is_copied_from_beside_the_clone() {
         known.extend(manifest_hashes(&manifest));
     }
     for folder in ["design", "tools", "hooks"] {
-        for entry in std::fs::read_dir(shared.join(folder)).into_iter().flatten().flatten() {
-            let Ok(bytes) = std::fs::read(entry.path()) else { continue };
-            known.insert(hex::encode(Sha256::digest(bytes)), entry.path().display().to_string());
+        for entry in std::fs::read_dir(shared.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let Ok(bytes) = std::fs::read(entry.path()) else {
+                continue;
+            };
+            known.insert(
+                hex::encode(Sha256::digest(bytes)),
+                entry.path().display().to_string(),
+            );
         }
     }
     assert!(!known.is_empty(), "../shared has no MANIFEST.tsv");
@@ -108,12 +143,21 @@ fn nothing_is_copied_from_beside_the_clone() {
 /// SHA-256 to name, from the columns `file` and `sha256` of a manifest.
 fn manifest_hashes(manifest: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(manifest).unwrap_or_default();
-    let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let mut lines = text
+        .lines()
+        .map(|line| line.split('\t').collect::<Vec<_>>());
     let heading = lines.next().unwrap_or_default();
     let column = |name| heading.iter().position(|title| *title == name);
-    let (Some(file), Some(sha256)) = (column("file"), column("sha256")) else { return Vec::new() };
+    let (Some(file), Some(sha256)) = (column("file"), column("sha256")) else {
+        return Vec::new();
+    };
     lines
-        .filter_map(|line| Some(((*line.get(sha256)?).to_owned(), (*line.get(file)?).to_owned())))
+        .filter_map(|line| {
+            Some((
+                (*line.get(sha256)?).to_owned(),
+                (*line.get(file)?).to_owned(),
+            ))
+        })
         .collect()
 }
 
@@ -138,5 +182,8 @@ fn the_house_is_complete() {
         "scripts/test",
     ];
     let missing = needed.iter().filter(|name| !root().join(name).is_file());
-    none("missing files", missing.map(|name| (*name).to_owned()).collect());
+    none(
+        "missing files",
+        missing.map(|name| (*name).to_owned()).collect(),
+    );
 }

@@ -1,6 +1,7 @@
 //! Taste is a test: lengths, headers, dead files, banned words, manifests and layout.
 //!
-//! Each test collects every offence and prints them all with the place and the mend. Nothing here looks at behaviour.
+//! Each test collects every offence and prints them all with the place and the mend. Nothing here
+//! looks at behaviour.
 
 mod code;
 mod layout;
@@ -14,17 +15,30 @@ use std::process::Command;
 
 /// The top of the clone.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ has a parent")
+        .to_path_buf()
 }
 
 /// Every file that git tracks, or would track if it were added, as a path from the root with `/`.
 fn files() -> Vec<String> {
     let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
         .current_dir(root())
         .output()
         .expect("git is needed to list the files of the clone");
-    assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
+    assert!(
+        listed.status.success(),
+        "git ls-files: {}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
     let names = String::from_utf8(listed.stdout).expect("file names are UTF-8");
     let mut files: Vec<String> = names
         .split('\0')
@@ -55,5 +69,9 @@ fn read(name: &str) -> String {
 
 /// Fails with every offence, or passes.
 fn none(rule: &str, offences: Vec<String>) {
-    assert!(offences.is_empty(), "{rule}:\n  {}\n", offences.join("\n  "));
+    assert!(
+        offences.is_empty(),
+        "{rule}:\n  {}\n",
+        offences.join("\n  ")
+    );
 }

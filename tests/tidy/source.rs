@@ -11,8 +11,8 @@ const FILE_LINES_MEDIAN_MAX: usize = 250;
 const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
-/// Functions that may stay longer than the limit: `(file, function, lines)`. A ratchet: an entry may shrink or go,
-/// and is removed when its function is short enough.
+/// Functions that may stay longer than the limit: `(file, function, lines)`. A ratchet: an entry
+/// may shrink or go, and is removed when its function is short enough.
 const LONG_FUNCTIONS: [(&str, &str, usize); 0] = [];
 
 #[test]
@@ -25,13 +25,19 @@ fn files_are_short() {
         if lines > FILE_LINES_MAX {
             long.push(format!("{name}: {lines} lines, split it by concern"));
         } else if lines_before_tests(&text) > FILE_LINES_WARN {
-            println!("{name}: {} lines before its tests", lines_before_tests(&text));
+            println!(
+                "{name}: {} lines before its tests",
+                lines_before_tests(&text)
+            );
         }
     }
     none("at most 600 lines a file", long);
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
-    assert!(median < FILE_LINES_MEDIAN_MAX, "the median Rust file has {median} lines");
+    assert!(
+        median < FILE_LINES_MEDIAN_MAX,
+        "the median Rust file has {median} lines"
+    );
 }
 
 #[test]
@@ -43,8 +49,9 @@ fn functions_are_short() {
             if function.lines <= FUNCTION_LINES_MAX {
                 continue;
             }
-            let allowed =
-                LONG_FUNCTIONS.iter().find(|(file, f, _)| *file == name && *f == function.name);
+            let allowed = LONG_FUNCTIONS
+                .iter()
+                .find(|(file, f, _)| *file == name && *f == function.name);
             match allowed {
                 Some(entry) if function.lines <= entry.2 => used.push(*entry),
                 _ => long.push(format!(
@@ -56,7 +63,10 @@ fn functions_are_short() {
     }
     none("at most 70 lines a function", long);
     let idle = LONG_FUNCTIONS.iter().filter(|entry| !used.contains(entry));
-    none("entries of LONG_FUNCTIONS that nothing needs", idle.map(|e| format!("{e:?}")).collect());
+    none(
+        "entries of LONG_FUNCTIONS that nothing needs",
+        idle.map(|e| format!("{e:?}")).collect(),
+    );
 }
 
 #[test]
@@ -66,7 +76,11 @@ fn lines_fit() {
         for (at, line) in text.lines().enumerate() {
             // An address cannot be folded.
             if line.chars().count() > COLUMNS_MAX && !line.contains("://") {
-                wide.push(format!("{name}:{}: {} columns", at + 1, line.chars().count()));
+                wide.push(format!(
+                    "{name}:{}: {} columns",
+                    at + 1,
+                    line.chars().count()
+                ));
             }
         }
     }
@@ -77,7 +91,11 @@ fn lines_fit() {
 fn every_file_says_what_it_is() {
     let headless = rust_files()
         .into_iter()
-        .filter(|(_, text)| text.lines().next().is_none_or(|first| !first.starts_with("//! ")))
+        .filter(|(_, text)| {
+            text.lines()
+                .next()
+                .is_none_or(|first| !first.starts_with("//! "))
+        })
         .map(|(name, _)| name);
     none("the first line is `//! ...`", headless.collect());
 }
@@ -112,18 +130,38 @@ const FENCES: [Fence; 8] = [
         except: "node/",
         why: "the network library is the shell's",
     },
-    // The fault injection of the tests stands between the program and libc. rustix makes system calls of its own,
-    // which it would not see.
-    Fence { within: "node/", name: "rustix::fs::fsync", except: "-", why: "use File::sync_all" },
+    // The fault injection of the tests stands between the program and libc. rustix makes system
+    // calls of its own, which it would not see.
+    Fence {
+        within: "node/",
+        name: "rustix::fs::fsync",
+        except: "-",
+        why: "use File::sync_all",
+    },
     Fence {
         within: "node/",
         name: "rustix::fs::fdatasync",
         except: "-",
         why: "use File::sync_data",
     },
-    Fence { within: "node/", name: "rustix::fs::rename", except: "-", why: "use std::fs::rename" },
-    Fence { within: "node/", name: "rustix::io::write", except: "-", why: "use std::io::Write" },
-    Fence { within: "node/", name: "rustix::io::pwrite", except: "-", why: "use FileExt" },
+    Fence {
+        within: "node/",
+        name: "rustix::fs::rename",
+        except: "-",
+        why: "use std::fs::rename",
+    },
+    Fence {
+        within: "node/",
+        name: "rustix::io::write",
+        except: "-",
+        why: "use std::io::Write",
+    },
+    Fence {
+        within: "node/",
+        name: "rustix::io::pwrite",
+        except: "-",
+        why: "use FileExt",
+    },
 ];
 
 #[test]

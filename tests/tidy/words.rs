@@ -6,10 +6,16 @@ use crate::{files, none, read, root};
 
 /// What may not stand in Rust code.
 fn leftovers() -> Vec<String> {
-    [["todo", "!("], ["unimplemented", "!("], ["dbg", "!("], ["#[igno", "re"], ["panic!(\"TO", "DO"]]
-        .iter()
-        .map(|halves| halves.concat())
-        .collect()
+    [
+        ["todo", "!("],
+        ["unimplemented", "!("],
+        ["dbg", "!("],
+        ["#[igno", "re"],
+        ["panic!(\"TO", "DO"],
+    ]
+    .iter()
+    .map(|halves| halves.concat())
+    .collect()
 }
 
 /// What may not stand in any text file, whatever the case of its letters.
@@ -40,7 +46,7 @@ fn everywhere() -> Vec<String> {
     .collect()
 }
 
-/// Folders of the machine where a text was written: `/work` as a whole name.
+/// A folder of the machine where a text was written, as a whole name and not as a part of one.
 fn machine_folder(line: &str) -> bool {
     let folder = ["/wo", "rk"].concat();
     line.match_indices(&folder).any(|(at, _)| {
@@ -60,10 +66,14 @@ fn no_leftovers() {
             continue;
         }
         // Binary test vectors are not text.
-        let Ok(text) = std::fs::read_to_string(root().join(&name)) else { continue };
+        let Ok(text) = std::fs::read_to_string(root().join(&name)) else {
+            continue;
+        };
         for (at, line) in text.lines().enumerate() {
             let lower = line.to_lowercase();
-            let code = in_code.iter().filter(|word| name.ends_with(".rs") && line.contains(*word));
+            let code = in_code
+                .iter()
+                .filter(|word| name.ends_with(".rs") && line.contains(*word));
             for word in code.chain(in_text.iter().filter(|word| lower.contains(*word))) {
                 found.push(format!("{name}:{}: {word}", at + 1));
             }
@@ -88,27 +98,43 @@ fn a_folder_counts_as_a_whole_name() {
 fn shell_scripts_stop_at_errors() {
     let mut loose = Vec::new();
     for name in files() {
-        let Ok(text) = std::fs::read_to_string(root().join(&name)) else { continue };
+        let Ok(text) = std::fs::read_to_string(root().join(&name)) else {
+            continue;
+        };
         if !text.starts_with("#!") || !text.lines().next().is_some_and(|l| l.contains("sh")) {
             continue;
         }
-        let first = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
+        let first = text
+            .lines()
+            .find(|line| !line.starts_with('#') && !line.trim().is_empty());
         if first != Some("set -euo pipefail") {
             loose.push(name);
         }
     }
-    none("the first command of a script is `set -euo pipefail`", loose);
+    none(
+        "the first command of a script is `set -euo pipefail`",
+        loose,
+    );
 }
 
 /// User-visible changes only, in the shape of Keep a Changelog 1.1.0.
 #[test]
 fn the_changelog_keeps_its_shape() {
-    let kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"];
+    let kinds = [
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    ];
     let mut odd = Vec::new();
     for (at, line) in read("CHANGELOG.md").lines().enumerate() {
         let fine = match line.strip_prefix("## ") {
             Some(version) => version.starts_with('['),
-            None => line.strip_prefix("### ").is_none_or(|kind| kinds.contains(&kind)),
+            None => line
+                .strip_prefix("### ")
+                .is_none_or(|kind| kinds.contains(&kind)),
         };
         if !fine {
             odd.push(format!("CHANGELOG.md:{}: {line}", at + 1));
