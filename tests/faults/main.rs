@@ -4,6 +4,8 @@
 //! A test of crash safety is worth what its crashes are worth: it must fail a program that forgets
 //! a sync.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};

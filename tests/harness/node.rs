@@ -342,3 +342,70 @@ pub fn run(command: &mut Command, folder: &Path, bound: Duration) -> Result<Outp
         stderr: text(Stream::Err),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::{Process, Stream, run};
+
+    const BOUND: Duration = Duration::from_secs(60);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn lines_of_both_streams_are_waited_for_in_turn() {
+        let script = "echo one; echo two >&2; echo one; sleep 100";
+        let mut process = Process::start(&mut shell(script), Path::new("/")).expect("sh");
+        for _ in 0..2 {
+            assert_eq!(
+                process
+                    .wait_line(BOUND, |line| line == "one")
+                    .expect("printed"),
+                "one"
+            );
+        }
+        assert!(!process.ended());
+        process.kill();
+        assert!(process.ended());
+        assert_eq!(process.lines(Stream::Err), ["two"]);
+    }
+
+    #[test]
+    fn a_line_that_never_comes_tells_the_story() {
+        let folder = tempfile::TempDir::new().expect("temporary folder");
+        std::fs::write(folder.path().join("left-behind"), "x").expect("written");
+        let mut command = shell("echo cause >&2; exit 3");
+        let mut process = Process::start(&mut command, folder.path()).expect("sh");
+        let story = process
+            .wait_line(BOUND, |line| line == "ready")
+            .expect_err("never printed");
+        let story = story.to_string();
+        for part in ["the output ended", "exit 3", "2| cause", "left-behind"] {
+            assert!(story.contains(part), "no {part} in: {story}");
+        }
+    }
+
+    #[test]
+    fn dropping_a_process_reaps_it() {
+        let process = Process::start(&mut shell("exec sleep 100"), Path::new("/")).expect("sh");
+        let id = process.id();
+        drop(process);
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
+    }
+
+    #[test]
+    fn a_command_line_is_judged_by_its_caller() {
+        let good = run(&mut shell("echo '{\"a\": 1}'"), Path::new("/"), BOUND).expect("it ran");
+        assert_eq!(good.json().expect("JSON")["a"], 1);
+        let bad = run(&mut shell("echo no; exit 1"), Path::new("/"), BOUND).expect("it ran");
+        assert_eq!(bad.status.code(), Some(1));
+        assert!(bad.json().is_err());
+    }
+}

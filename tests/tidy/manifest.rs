@@ -62,7 +62,9 @@ fn linked(package: &str, what: &str) -> BTreeSet<String> {
     let lines = cargo(&args);
     // Between the trees of two members stands an empty line.
     let lines = lines.lines().filter(|line| !line.is_empty());
-    lines.map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    lines
+        .map(|line| line.trim_end_matches(" (*)").to_owned())
+        .collect()
 }
 
 /// The names of a package's own dependencies, by kind (`normal`, `dev`, `build`).

@@ -74,8 +74,9 @@ fn lines_fit() {
     let mut wide = Vec::new();
     for (name, text) in rust_files() {
         for (at, line) in text.lines().enumerate() {
-            // An address cannot be folded.
-            if line.chars().count() > COLUMNS_MAX && !line.contains("://") {
+            // An address cannot be folded, nor can a row of a table.
+            let folds = !line.contains("://") && !line.trim_start().starts_with("//! |");
+            if line.chars().count() > COLUMNS_MAX && folds {
                 wide.push(format!(
                     "{name}:{}: {} columns",
                     at + 1,
