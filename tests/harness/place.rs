@@ -59,10 +59,11 @@ pub fn long() -> bool {
 
 /// Says that a test did not run, so that the count at the end of `scripts/test` says so too.
 ///
-/// Written to the stream itself, which the test runner does not capture.
+/// Written to the stream itself, which the test runner does not capture, and on a line of its own:
+/// the runner may have begun one.
 pub fn skip(test: &str, why: &str) {
     // A closed stderr leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+    let _ = writeln!(std::io::stderr(), "\nskipped: {test}: {why}");
 }
 
 /// A file or folder under `../shared/data`; `None`, and counted as skipped, on a machine without
