@@ -20,6 +20,9 @@ pub mod labels {
     /// Commitment to an object's sealing key and internal id (`segment::key_commitment`).
     pub const OBJECT_KEY_COMMITMENT: &str = "radmesh/object-key-commitment/1";
 
+    /// Check of a key file without a passphrase (`keyfile`): catches damage, keeps no one out.
+    pub const KEY_FILE_CHECK: &str = "radmesh/key-file-check/1";
+
     /// A field of a log entry (`protocol::audit::entry`).
     pub const COMMITMENT: &str = "radmesh/entry-commitment/1";
     /// A release manifest's root (`protocol::transfer::manifest`).
@@ -38,6 +41,7 @@ pub mod labels {
     /// All labels above; a test holds them unique and well formed.
     pub const ALL: &[&str] = &[
         OBJECT_KEY_COMMITMENT,
+        KEY_FILE_CHECK,
         COMMITMENT,
         MANIFEST_ROOT,
         RELEASE_KEY_COMMITMENT,
@@ -178,4 +182,101 @@ pub(crate) fn hex_decode_32(text: &str) -> Result<[u8; 32], DigestError> {
         *byte = nibble(2 * index)? << 4 | nibble(2 * index + 1)?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: &str = "radmesh/test/1";
+
+    #[test]
+    fn sha256_of_abc() {
+        // FIPS 180-4, example "abc".
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Digest::sha256(b"abc").to_hex(), text);
+        assert_eq!(Digest::from_hex(text), Ok(Digest::sha256(b"abc")));
+        assert_eq!(format!("{:?}", Digest::sha256(b"abc")), text);
+        let mut hasher = Hasher::new();
+        hasher.update(b"a");
+        hasher.update(b"bc");
+        assert_eq!(hasher.finish(), Digest::sha256(b"abc"));
+    }
+
+    #[test]
+    fn a_digest_has_one_spelling() {
+        let text = Digest::sha256(b"abc").to_hex();
+        assert_eq!(Digest::from_hex(&text[1..]), Err(DigestError::Length(63)));
+        assert_eq!(
+            Digest::from_hex(&text.to_uppercase()),
+            Err(DigestError::Character(0))
+        );
+        let spaced = text.replacen('a', " ", 1);
+        assert_eq!(Digest::from_hex(&spaced), Err(DigestError::Character(1)));
+    }
+
+    #[test]
+    fn tagged_is_the_documented_framing() {
+        let mut bytes = vec![0, 14];
+        bytes.extend_from_slice(b"radmesh/test/1");
+        bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 2, b'a', b'b']);
+        bytes.extend_from_slice(&[0; 8]);
+        assert_eq!(tagged(LABEL, &[b"ab", b""]), Digest::sha256(&bytes));
+    }
+
+    #[test]
+    fn hmac_is_hmac_over_the_same_framing() {
+        // RFC 2104 by hand: H(K ^ opad ‖ H(K ^ ipad ‖ text)), K padded to a block of 64.
+        let key = SymmetricKey::from_bytes(&[0x0b; 32]);
+        let pad = |with: u8| {
+            let mut block = [with; 64];
+            block[..32].fill(0x0b ^ with);
+            block.to_vec()
+        };
+        let mut inner = pad(0x36);
+        inner.extend_from_slice(&[0, 14]);
+        inner.extend_from_slice(LABEL.as_bytes());
+        inner.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 2, b'a', b'b']);
+        let mut outer = pad(0x5c);
+        outer.extend_from_slice(Digest::sha256(&inner).as_bytes());
+        assert_eq!(hmac(&key, LABEL, &[b"ab"]), Digest::sha256(&outer));
+    }
+
+    #[test]
+    fn parts_cannot_run_into_each_other() {
+        let key = SymmetricKey::from_bytes(&[1; 32]);
+        let inputs: [&[&[u8]]; 5] = [
+            &[b"ab", b"c"],
+            &[b"a", b"bc"],
+            &[b"abc"],
+            &[b"abc", b""],
+            &[],
+        ];
+        for (index, left) in inputs.iter().enumerate() {
+            for right in &inputs[index + 1..] {
+                assert_ne!(tagged(LABEL, left), tagged(LABEL, right));
+                assert_ne!(hmac(&key, LABEL, left), hmac(&key, LABEL, right));
+            }
+        }
+        assert_ne!(tagged(LABEL, &[b"a"]), tagged("radmesh/test/2", &[b"a"]));
+        let other = SymmetricKey::from_bytes(&[2; 32]);
+        assert_ne!(hmac(&key, LABEL, &[b"a"]), hmac(&other, LABEL, &[b"a"]));
+    }
+
+    #[test]
+    fn labels_are_unique_and_carry_a_version() {
+        for (index, label) in labels::ALL.iter().enumerate() {
+            assert!(
+                !labels::ALL[..index].contains(label),
+                "{label} stands twice"
+            );
+            let version = label
+                .strip_prefix("radmesh/")
+                .and_then(|rest| rest.rsplit_once('/'));
+            assert!(
+                version.is_some_and(|(_, n)| n.parse::<u8>().is_ok()),
+                "{label}"
+            );
+        }
+    }
 }

@@ -83,6 +83,21 @@ pub const TEXT_MAX: usize = 256;
 /// List items of a credential (licences, languages, modalities).
 pub const LIST_MAX: usize = 256;
 
+/// The longest credential payload, in bytes: a reader with licences in thirty countries needs four thousand.
+pub const CREDENTIAL_MAX: usize = 64 << 10;
+
+/// The longest validity of a credential: membership is renewed every year.
+pub const CREDENTIAL_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+/// Members of a consortium: one directory holds them all.
+pub const MEMBERS_MAX: usize = 4_096;
+
+/// Serial numbers that a roster remembers: each member renewed quarterly for a year.
+pub const SERIALS_MAX: usize = MEMBERS_MAX * 4;
+
+/// The longest policy or schema text, in bytes: two thousand rules; a person must be able to read it.
+pub const POLICY_MAX: usize = 256 << 10;
+
 const _: () = assert!(RENEW.as_secs() * 3 <= LEASE.as_secs());
 const _: () = assert!(ADVERT_HEARTBEAT.as_secs() * 3 <= ADVERT_TTL.as_secs());
 const _: () = assert!(REPORT_MAX < MESSAGE_MAX);

@@ -221,6 +221,17 @@ pub fn commitment(field: Field, nonce: &[u8], salt: &[u8], value: &[u8]) -> Dige
     tagged(labels::COMMITMENT, &[field.name().as_bytes(), nonce, salt, value])
 }
 
+/// Where an entry stands among its subject's entries, so that a partial disclosure shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectPlace {
+    /// The subject.
+    pub subject: SubjectId,
+    /// Which of the subject's entries this is, from 1.
+    pub sequence: u64,
+    /// One more than the index of the one before; 0 for none.
+    pub previous: u64,
+}
+
 /// An entry that waits for its payload to be sealed. It may name a patient: no Debug.
 #[derive(Clone)]
 pub struct EntryDraft {
@@ -238,7 +249,7 @@ impl EntryDraft {
     #[must_use]
     pub fn new<R: CryptoRng>(
         header: Header,
-        subject: Option<SubjectId>,
+        subject: Option<SubjectPlace>,
         fields: Vec<(Field, Vec<u8>)>,
         rng: &mut R,
     ) -> Self {
@@ -247,7 +258,12 @@ impl EntryDraft {
         let mut fields = fields;
         fields.sort_by_key(|(field, _)| *field);
         let mut commitments = Vec::with_capacity(fields.len());
-        let mut openings = Openings { version: 1, ..Openings::default() };
+        let mut openings = Openings {
+            version: 1,
+            subject_sequence: subject.map_or(0, |place| place.sequence),
+            subject_previous: subject.map_or(0, |place| place.previous),
+            ..Openings::default()
+        };
         for (field, value) in fields {
             let mut salt = [0; 32];
             rng.fill_bytes(&mut salt);
@@ -257,6 +273,7 @@ impl EntryDraft {
             openings.openings.push(Opening { field: field as i32, salt: salt.to_vec(), value });
         }
         let payload = Zeroizing::new(openings.encode_to_vec());
+        let subject = subject.map(|place| place.subject);
         Self { header, subject, commitments, nonce, payload }
     }
 

@@ -142,6 +142,9 @@ pub struct Lease {
     /// The fence.
     #[prost(uint64, tag = "1")]
     pub fence: u64,
+    /// Of a renewal, repeated in its answer: a late answer must not extend a later renewal.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
 }
 
 /// A lease ends, with a reason in words: HAND_BACK by the reader, REVOKED by the owner.
@@ -302,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_wire() {
-        let message = Message::Renew(Lease { fence: 7 });
+        let message = Message::Renew(Lease { fence: 7, sequence: 1 });
         assert_eq!(Message::decode(&message.encode()), Ok(message));
     }
 

@@ -4,6 +4,9 @@
 //! and none is ever converted between curves. Secrets have no `Debug`, no `Clone`, and are
 //! overwritten when dropped.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use ed25519_dalek::Signer as _;
