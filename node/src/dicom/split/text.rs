@@ -12,14 +12,14 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// The character sets of a data set, from the value of Specific Character Set (0008,0005).
 #[derive(Debug)]
-pub(super) struct Charsets {
+pub struct Charsets {
     first: SpecificCharacterSet,
     known: bool,
 }
 
 impl Charsets {
     /// Reads the element's value; absent or empty means the default repertoire (ISO IR 6).
-    pub(super) fn from_value(value: &[u8]) -> Self {
+    pub fn from_value(value: &[u8]) -> Self {
         let first = value.split(|b| *b == b'\\').next().unwrap_or_default();
         let first = String::from_utf8_lossy(first);
         let first = first.trim_matches(['\0', ' ']);
@@ -40,7 +40,7 @@ impl Charsets {
 
     /// Decodes `value` and drops the padding. Never fails: an identifier with one bad byte must
     /// still be shown.
-    pub(super) fn decode(&self, value: &[u8]) -> String {
+    pub fn decode(&self, value: &[u8]) -> String {
         let text = if value.contains(&ESCAPE) {
             self.decode_escaped(value)
         } else if let (false, Ok(text)) = (self.known, std::str::from_utf8(value)) {
