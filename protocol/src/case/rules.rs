@@ -42,10 +42,12 @@ impl Rule {
     #[must_use]
     pub fn matches(&self, study: &StudyRecord) -> bool {
         let equal = |want: &Option<String>, is: &str| {
-            want.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(is))
+            want.as_ref()
+                .is_none_or(|want| want.eq_ignore_ascii_case(is))
         };
         let within = |want: &Option<String>, is: &str| {
-            want.as_ref().is_none_or(|want| is.to_lowercase().contains(&want.to_lowercase()))
+            want.as_ref()
+                .is_none_or(|want| is.to_lowercase().contains(&want.to_lowercase()))
         };
         equal(&self.modality, &study.modality)
             && within(&self.body_part, &study.body_part)
@@ -84,7 +86,11 @@ mod tests {
             description: "CT Head Stroke".into(),
             ..StudyRecord::default()
         };
-        let rules = [rule(Some("MR"), None), rule(Some("ct"), Some("STROKE")), rule(None, None)];
+        let rules = [
+            rule(Some("MR"), None),
+            rule(Some("ct"), Some("STROKE")),
+            rule(None, None),
+        ];
         assert_eq!(first_match(&rules, &study), Some(&rules[1]));
     }
 }

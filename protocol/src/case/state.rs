@@ -176,7 +176,11 @@ impl State {
 
     /// `to` from exactly one state.
     const fn only_from(self, from: Self, to: Self) -> Option<Self> {
-        if self as u8 == from as u8 { Some(to) } else { None }
+        if self as u8 == from as u8 {
+            Some(to)
+        } else {
+            None
+        }
     }
 }
 
@@ -186,22 +190,42 @@ mod tests {
 
     #[test]
     fn the_main_path_is_legal() {
-        let steps =
-            [Step::Open, Step::Offer, Step::Grant, Step::Receipt, Step::Report, Step::Deliver, Step::Close];
-        let end = steps.iter().try_fold(State::Received, |state, step| state.after(*step));
+        let steps = [
+            Step::Open,
+            Step::Offer,
+            Step::Grant,
+            Step::Receipt,
+            Step::Report,
+            Step::Deliver,
+            Step::Close,
+        ];
+        let end = steps
+            .iter()
+            .try_fold(State::Received, |state, step| state.after(*step));
         assert_eq!(end, Some(State::Closed));
     }
 
     #[test]
     fn a_held_case_is_never_granted_again() {
-        for state in [State::Leased, State::Reading, State::Reported, State::Delivered, State::Closed] {
+        for state in [
+            State::Leased,
+            State::Reading,
+            State::Reported,
+            State::Delivered,
+            State::Closed,
+        ] {
             assert!(!state.is_grantable(), "{state:?}");
         }
     }
 
     #[test]
     fn a_reported_case_cannot_be_cancelled() {
-        for state in [State::Reported, State::Delivered, State::Closed, State::Cancelled] {
+        for state in [
+            State::Reported,
+            State::Delivered,
+            State::Closed,
+            State::Cancelled,
+        ] {
             assert_eq!(state.after(Step::Cancel), None, "{state:?}");
         }
     }

@@ -28,8 +28,6 @@ pub(crate) struct Context {
     pub(crate) policy: Arc<dyn Decide>,
     pub(crate) log: LogQueue,
     pub(crate) now: Now,
-    /// Replayed entries emit nothing.
-    pub(crate) live: bool,
     transmits: VecDeque<Transmit>,
     effects: VecDeque<Effect>,
     events: VecDeque<Event>,
@@ -58,7 +56,6 @@ impl Context {
             policy: config.policy,
             log: LogQueue::new(0),
             now: Now::default(),
-            live: false,
             transmits: VecDeque::new(),
             effects: VecDeque::new(),
             events: VecDeque::new(),
@@ -71,7 +68,12 @@ impl Context {
 
     /// A header of this node's for a record.
     pub(crate) fn header(&self, record: &Record, action: Action) -> Header {
-        Header::new(record.kind(), action, &self.identity.organisation, self.now.wall)
+        Header::new(
+            record.kind(),
+            action,
+            &self.identity.organisation,
+            self.now.wall,
+        )
     }
 
     /// Appends an entry; `then` is withheld until `need` holds.
@@ -85,7 +87,11 @@ impl Context {
     pub(crate) fn fill(&mut self, index: u64, entry: Entry, need: Need, then: Vec<Then>) {
         let place = entry.subject.map(|subject| {
             let (sequence, previous) = self.log.place(subject, index);
-            SubjectPlace { subject, sequence, previous }
+            SubjectPlace {
+                subject,
+                sequence,
+                previous,
+            }
         });
         let mut fields = entry.fields;
         fields.push((Field::Record, entry.record.encode()));

@@ -77,7 +77,9 @@ impl LogQueue {
 
     /// Gives a reserved index its entry, and what is held back until `need` holds.
     pub(crate) fn fill(&mut self, index: u64, draft: EntryDraft, need: Need, then: Vec<Then>) {
-        let slot = index.checked_sub(self.first).and_then(|at| self.slots.get_mut(at as usize));
+        let slot = index
+            .checked_sub(self.first)
+            .and_then(|at| self.slots.get_mut(at as usize));
         debug_assert!(slot.is_some(), "only a reserved index is filled");
         if let Some(slot) = slot {
             slot.draft = Some(draft);
@@ -93,9 +95,14 @@ impl LogQueue {
             if slot.sent {
                 continue;
             }
-            let Some(draft) = slot.draft.take() else { break };
+            let Some(draft) = slot.draft.take() else {
+                break;
+            };
             slot.sent = true;
-            effects.push(Effect::Append { index: self.first + at as u64, draft });
+            effects.push(Effect::Append {
+                index: self.first + at as u64,
+                draft,
+            });
         }
         effects
     }
@@ -104,7 +111,9 @@ impl LogQueue {
     pub(crate) fn durable(&mut self, index: u64) -> Vec<Then> {
         let mut released = Vec::new();
         while self.first <= index && self.slots.front().is_some_and(|slot| slot.sent) {
-            let Some(slot) = self.slots.pop_front() else { break };
+            let Some(slot) = self.slots.pop_front() else {
+                break;
+            };
             if slot.need == Need::Durable || self.first < self.witnessed {
                 released.extend(slot.then);
             } else {
@@ -133,5 +142,13 @@ impl LogQueue {
         let (sequence, previous) = self.subjects.get(&subject).copied().unwrap_or((0, 0));
         self.subjects.insert(subject, (sequence + 1, index + 1));
         (sequence + 1, previous)
+    }
+
+    /// Goes on after a replay of `size` entries.
+    pub(crate) fn resume_at(&mut self, size: u64) {
+        *self = Self {
+            subjects: std::mem::take(&mut self.subjects),
+            ..Self::new(size)
+        };
     }
 }

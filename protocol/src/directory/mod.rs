@@ -86,7 +86,8 @@ impl Directory {
 
     /// Forgets what has ended.
     pub fn expire(&mut self, wall: Wall) {
-        self.readers.retain(|_, reader| reader.expires_us > wall.unix_us);
+        self.readers
+            .retain(|_, reader| reader.expires_us > wall.unix_us);
     }
 }
 

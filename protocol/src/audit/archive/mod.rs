@@ -99,7 +99,10 @@ impl Listed {
     /// What is to be listed of a file with these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self { digest: Digest::sha256(bytes), length: bytes.len() as u64 }
+        Self {
+            digest: Digest::sha256(bytes),
+            length: bytes.len() as u64,
+        }
     }
 }
 
@@ -118,7 +121,11 @@ impl Manifest {
     /// A list without files.
     #[must_use]
     pub fn new(origin: KeyName, size: u64) -> Self {
-        Self { origin, size, files: BTreeMap::new() }
+        Self {
+            origin,
+            size,
+            files: BTreeMap::new(),
+        }
     }
 
     /// Lists a file.
@@ -128,7 +135,9 @@ impl Manifest {
 
     /// Every file, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, FileName, Listed)> {
-        self.files.iter().map(|(path, (name, listed))| (path.as_str(), *name, *listed))
+        self.files
+            .iter()
+            .map(|(path, (name, listed))| (path.as_str(), *name, *listed))
     }
 
     /// What is listed of one file.
@@ -162,7 +171,10 @@ impl Manifest {
         }
         let origin = lines.next().and_then(|line| KeyName::new(line).ok());
         let origin = origin.ok_or(ArchiveError::Origin)?;
-        let size = lines.next().and_then(|line| line.parse().ok()).ok_or(ArchiveError::Size)?;
+        let size = lines
+            .next()
+            .and_then(|line| line.parse().ok())
+            .ok_or(ArchiveError::Size)?;
         let mut manifest = Self::new(origin, size);
         for (number, line) in lines.enumerate().map(|(at, line)| (at + 4, line)) {
             let mut words = line.splitn(3, ' ');
@@ -212,7 +224,11 @@ impl ArchiveNote {
         if manifest.note(signature) != bytes {
             return Err(ArchiveError::NotCanonical);
         }
-        Ok(Self { manifest, text, signature: signature.clone() })
+        Ok(Self {
+            manifest,
+            text,
+            signature: signature.clone(),
+        })
     }
 
     /// Checks the signature by the log's key, whose name must be the origin.
@@ -223,7 +239,8 @@ impl ArchiveNote {
         if *log.name() != self.manifest.origin {
             return Err(ArchiveError::Signature(NoteError::NoTrustedSignature));
         }
-        log.verify(&self.text, &self.signature).map_err(ArchiveError::Signature)?;
+        log.verify(&self.text, &self.signature)
+            .map_err(ArchiveError::Signature)?;
         Ok(())
     }
 }

@@ -52,9 +52,10 @@ fn compare(source: &dyn Source, manifest: &Manifest, report: &mut Report) {
         let max = name.max_len();
         let fault = match source.read(path, max) {
             Err(error) => fault(error, max),
-            Ok(bytes) if bytes.len() as u64 != listed.length => {
-                Fault::Length { listed: listed.length, found: bytes.len() as u64 }
-            }
+            Ok(bytes) if bytes.len() as u64 != listed.length => Fault::Length {
+                listed: listed.length,
+                found: bytes.len() as u64,
+            },
             Ok(bytes) if Digest::sha256(&bytes) != listed.digest => Fault::Digest,
             Ok(_) => continue,
         };
@@ -80,7 +81,9 @@ pub(super) fn check_note(
             report.fail(Check::Note, NOTE_PATH, None, Fault::OtherTree(other));
         }
     }
-    let origin = note.map(|note| &note.manifest.origin).or(stated.map(|stated| &stated.origin))?;
+    let origin = note
+        .map(|note| &note.manifest.origin)
+        .or(stated.map(|stated| &stated.origin))?;
     report.looked(Check::Credentials);
     // A log whose key was changed has several keys of one name: the one that signed the checkpoint counts.
     let keys = trust.log_keys(origin);

@@ -141,7 +141,11 @@ fn verify_one(source: &dyn Source, options: Options, report: &mut Report) -> Opt
         return None;
     }
     let Some(log) = log else {
-        report.remark(Check::Credentials, None, Remark::Stopped(Check::Credentials));
+        report.remark(
+            Check::Credentials,
+            None,
+            Remark::Stopped(Check::Credentials),
+        );
         return None;
     };
     tree::check(source, &trust, &log, report)
@@ -159,16 +163,16 @@ impl TileReader for LogFiles<'_> {
 }
 
 /// Reads a file that must be there; notes the fault if it cannot be read.
-fn read(
-    source: &dyn Source,
-    name: FileName,
-    check: Check,
-    report: &mut Report,
-) -> Option<Vec<u8>> {
+fn read(source: &dyn Source, name: FileName, check: Check, report: &mut Report) -> Option<Vec<u8>> {
     match source.read(&name.to_string(), name.max_len()) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            report.fail(check, name, name.entry(), files::fault(error, name.max_len()));
+            report.fail(
+                check,
+                name,
+                name.entry(),
+                files::fault(error, name.max_len()),
+            );
             None
         }
     }

@@ -45,8 +45,14 @@ impl Trust {
         genesis: (&Genesis, Digest),
         report: &mut Report,
     ) {
-        for name in source.paths().iter().filter_map(|path| FileName::parse(path)) {
-            let FileName::Credential(serial) = name else { continue };
+        for name in source
+            .paths()
+            .iter()
+            .filter_map(|path| FileName::parse(path))
+        {
+            let FileName::Credential(serial) = name else {
+                continue;
+            };
             let Some(bytes) = super::read(source, name, Check::Credentials, report) else {
                 continue;
             };
@@ -66,7 +72,9 @@ impl Trust {
 
     fn open_quorum(&mut self, source: &dyn Source, report: &mut Report) {
         let name = FileName::Quorum;
-        let Some(bytes) = super::read(source, name, Check::Witnesses, report) else { return };
+        let Some(bytes) = super::read(source, name, Check::Witnesses, report) else {
+            return;
+        };
         let quorum = match Quorum::parse(&bytes) {
             Ok(quorum) => quorum,
             Err(error) => return report.fail(Check::Witnesses, name, None, error),
@@ -95,7 +103,10 @@ impl Trust {
 
     /// The newest credential that names this key for its log.
     pub(super) fn of_log(&self, log: &VerifierKey) -> Option<&Credential> {
-        self.credentials.values().rev().find(|credential| log_key(credential).as_ref() == Some(log))
+        self.credentials
+            .values()
+            .rev()
+            .find(|credential| log_key(credential).as_ref() == Some(log))
     }
 
     /// The hospital's credential of this node that held at `wall`.

@@ -18,7 +18,8 @@ use crypto::log::quorum::QuorumError;
 
 fn fault(found: &[(Check, String, Fault)], check: Check, file: &str) -> Fault {
     let hit = found.iter().find(|(c, f, _)| *c == check && f == file);
-    hit.map(|(_, _, fault)| fault.clone()).unwrap_or_else(|| panic!("{found:?}"))
+    hit.map(|(_, _, fault)| fault.clone())
+        .unwrap_or_else(|| panic!("{found:?}"))
 }
 
 /// Replaces a file and signs the list anew: the attacker is the log's own controller.
@@ -44,8 +45,14 @@ fn a_grant_without_a_receipt_is_a_finding_and_access_to_it_a_failure() {
     let begun = world.begin(true, &granted);
     let archive = world.archive(true);
     let file = "log/tile/entries/000.p/3".to_owned();
-    assert_eq!(only(&archive), (Check::Access, file, Fault::AccessWithoutReceipt));
-    assert_eq!(verdict(&[&archive]).archives[0].failures[0].entry, Some(begun));
+    assert_eq!(
+        only(&archive),
+        (Check::Access, file, Fault::AccessWithoutReceipt)
+    );
+    assert_eq!(
+        verdict(&[&archive]).archives[0].failures[0].entry,
+        Some(begun)
+    );
 }
 
 #[test]
@@ -56,7 +63,10 @@ fn a_receipt_must_be_of_its_grant_and_by_its_person() {
     // Of another grant, and of an entry of the reader's log that accepted another one.
     world.receipt_as(&two, &world::receipt(&one, accepted), 22);
     let found = failures(&world.archive(true));
-    assert_eq!(fault(&found, Check::Receipts, "receipts/3.env"), Fault::Mismatch("grant"));
+    assert_eq!(
+        fault(&found, Check::Receipts, "receipts/3.env"),
+        Fault::Mismatch("grant")
+    );
     let entry = fault(&found, Check::Receipts, "receipts/3.entry");
     assert_eq!(entry, Fault::Mismatch("grant of the entry"));
 
@@ -66,9 +76,15 @@ fn a_receipt_must_be_of_its_grant_and_by_its_person() {
     world.receipt_as(&granted, &world::receipt(&granted, accepted), 23);
     let person = world::key(22).verifying_key();
     let source = EnvelopeError::NotSignedBy(person);
-    let document = Fault::Document(DocumentError::Envelope { what: "receipt", source });
+    let document = Fault::Document(DocumentError::Envelope {
+        what: "receipt",
+        source,
+    });
     let archive = world.archive(true);
-    assert_eq!(only(&archive), (Check::Receipts, "receipts/2.env".to_owned(), document));
+    assert_eq!(
+        only(&archive),
+        (Check::Receipts, "receipts/2.env".to_owned(), document)
+    );
 }
 
 #[test]
@@ -90,14 +106,53 @@ fn a_receipt_of_no_grant_is_counted() {
 fn a_grant_must_name_its_place_its_log_and_its_reader() {
     let good = world::grant(1);
     let mutated: [(Grant, Fault); 7] = [
-        (Grant { fence: 2, ..good.clone() }, Fault::Mismatch("fence")),
-        (Grant { log_origin: "x".into(), ..good.clone() }, Fault::Mismatch("log of the owner")),
-        (Grant { credential: 3, ..good.clone() }, Fault::NoCredential("reader")),
-        (Grant { person: vec![1; 32], ..good.clone() }, Fault::Mismatch("person")),
-        (Grant { node: vec![1; 32], ..good.clone() }, Fault::Mismatch("desk")),
-        (Grant { owner: good.node.clone(), ..good.clone() }, Fault::NoCredential("owner")),
         (
-            Grant { version: 2, ..good.clone() },
+            Grant {
+                fence: 2,
+                ..good.clone()
+            },
+            Fault::Mismatch("fence"),
+        ),
+        (
+            Grant {
+                log_origin: "x".into(),
+                ..good.clone()
+            },
+            Fault::Mismatch("log of the owner"),
+        ),
+        (
+            Grant {
+                credential: 3,
+                ..good.clone()
+            },
+            Fault::NoCredential("reader"),
+        ),
+        (
+            Grant {
+                person: vec![1; 32],
+                ..good.clone()
+            },
+            Fault::Mismatch("person"),
+        ),
+        (
+            Grant {
+                node: vec![1; 32],
+                ..good.clone()
+            },
+            Fault::Mismatch("desk"),
+        ),
+        (
+            Grant {
+                owner: good.node.clone(),
+                ..good.clone()
+            },
+            Fault::NoCredential("owner"),
+        ),
+        (
+            Grant {
+                version: 2,
+                ..good.clone()
+            },
             Fault::Document(DocumentError::Version("grant", 2)),
         ),
     ];
@@ -108,13 +163,22 @@ fn a_grant_must_name_its_place_its_log_and_its_reader() {
         assert_eq!(found, (Check::Grants, "grants/1.env".to_owned(), expected));
     }
     let mut world = World::new();
-    world.grant_as(&Grant { rules: Vec::new(), ..good.clone() }, world::HOSPITAL_GRANTS);
+    world.grant_as(
+        &Grant {
+            rules: Vec::new(),
+            ..good.clone()
+        },
+        world::HOSPITAL_GRANTS,
+    );
     assert_eq!(only(&world.archive(true)).2, Fault::NoRule);
 
     let mut world = World::new();
     world.grant_as(&good, 10);
     let source = EnvelopeError::NotSignedBy(world::key(world::HOSPITAL_GRANTS).verifying_key());
-    let unsigned = Fault::Document(DocumentError::Envelope { what: "grant", source });
+    let unsigned = Fault::Document(DocumentError::Envelope {
+        what: "grant",
+        source,
+    });
     assert_eq!(only(&world.archive(true)).2, unsigned);
 }
 
@@ -122,7 +186,9 @@ fn a_grant_must_name_its_place_its_log_and_its_reader() {
 fn the_header_says_what_the_grant_says() {
     let mut world = World::new();
     let granted = world.grant();
-    let Some(Record::ReleaseGranted(record)) = world.hospital.records.pop() else { panic!() };
+    let Some(Record::ReleaseGranted(record)) = world.hospital.records.pop() else {
+        panic!()
+    };
     let mut world = World::new();
     let header = Header {
         rules: vec!["another".to_owned()],
@@ -130,9 +196,16 @@ fn the_header_says_what_the_grant_says() {
         ..header(Kind::ReleaseGranted).with_grant(granted.hash)
     };
     world.append(true, header, Record::ReleaseGranted(record));
-    let faults: Vec<Fault> = failures(&world.archive(true)).into_iter().map(|f| f.2).collect();
-    let expected =
-        ["policy hash", "list of rules", "country of the data", "country of the desk"];
+    let faults: Vec<Fault> = failures(&world.archive(true))
+        .into_iter()
+        .map(|f| f.2)
+        .collect();
+    let expected = [
+        "policy hash",
+        "list of rules",
+        "country of the data",
+        "country of the desk",
+    ];
     assert_eq!(faults, expected.map(Fault::Mismatch));
 }
 
@@ -144,7 +217,9 @@ fn a_credential_that_had_ended_is_found() {
         not_after: world::START,
         ..world::reader_credential(hash, &world.reader)
     };
-    world.credentials.insert(2, world::credential_envelope(&ended));
+    world
+        .credentials
+        .insert(2, world::credential_envelope(&ended));
     world.grant();
     assert_eq!(only(&world.archive(true)).2, Fault::NoCredential("reader"));
 }
@@ -155,7 +230,9 @@ fn a_credential_needs_its_council() {
     world.whole_case();
     let archive = world.archive(true);
     let file = "trust/credentials/2.env";
-    let payload = Envelope::decode(&archive[file]).expect("an envelope").payload;
+    let payload = Envelope::decode(&archive[file])
+        .expect("an envelope")
+        .payload;
     let sign = |keys: &[u8]| {
         let keys: Vec<_> = keys.iter().map(|number| world::key(*number)).collect();
         let by: Vec<_> = keys.iter().collect();
@@ -201,7 +278,10 @@ fn a_wrong_witness_makes_no_quorum() {
     let short = "w1 has 0 of 1 needed; absent: w1".to_owned();
     let expected = Fault::Shortfall(short);
     assert_eq!(fault(&found, Check::Quorum, "log/checkpoint"), expected);
-    assert_eq!(fault(&found, Check::Grants, "proofs/1.tlog-proof"), expected);
+    assert_eq!(
+        fault(&found, Check::Grants, "proofs/1.tlog-proof"),
+        expected
+    );
 }
 
 #[test]
@@ -230,7 +310,11 @@ fn reordered_entries_do_not_give_the_old_checkpoint() {
     let mut order: Vec<usize> = (0..world.hospital.entries.len()).collect();
     order.swap(2, 3);
     let hospital = &mut world.hospital;
-    let taken = (hospital.entries.clone(), hospital.payloads.clone(), hospital.records.clone());
+    let taken = (
+        hospital.entries.clone(),
+        hospital.payloads.clone(),
+        hospital.records.clone(),
+    );
     hospital.writer = Default::default();
     (hospital.entries, hospital.payloads, hospital.records) = Default::default();
     hospital.files = BTreeMap::new();
@@ -249,7 +333,11 @@ fn reordered_entries_do_not_give_the_old_checkpoint() {
     });
     assert!(tree, "{found:?}");
     // Access stands before its receipt now, and that is found as well.
-    assert!(found.iter().any(|(_, _, fault)| *fault == Fault::AccessWithoutReceipt));
+    assert!(
+        found
+            .iter()
+            .any(|(_, _, fault)| *fault == Fault::AccessWithoutReceipt)
+    );
 }
 
 #[test]
@@ -292,7 +380,10 @@ fn notes_and_proofs_with_odd_line_ends_are_refused() {
             format!("\u{feff}{text}"),
         ] {
             let found = failures(&with(&world, &archive, path, changed.as_bytes()));
-            assert!(found.iter().any(|(_, file, _)| file == path), "{path} {changed:?}");
+            assert!(
+                found.iter().any(|(_, file, _)| file == path),
+                "{path} {changed:?}"
+            );
         }
     }
     let path = "proofs/1.tlog-proof";
@@ -308,7 +399,11 @@ fn notes_and_proofs_with_odd_line_ends_are_refused() {
 fn times_do_not_run_back_unless_the_node_says_so() {
     let mut world = World::new();
     world.idle(true);
-    let at = |us: u64, kind| Header { time_us: us, uncertainty_us: 50_000, ..header(kind) };
+    let at = |us: u64, kind| Header {
+        time_us: us,
+        uncertainty_us: 50_000,
+        ..header(kind)
+    };
     let record = Record::CaseClosed(CaseNote::default());
     let now = world.now * 1_000_000;
     // Within both uncertainties.
@@ -316,7 +411,10 @@ fn times_do_not_run_back_unless_the_node_says_so() {
     assert_eq!(failures(&world.archive(true)), []);
     world.append_as_is(true, at(now - 200_000, Kind::CaseClosed), record.clone());
     let file = "log/tile/entries/000.p/4".to_owned();
-    assert_eq!(only(&world.archive(true)), (Check::Entries, file, Fault::TimeRunsBack(100_000)));
+    assert_eq!(
+        only(&world.archive(true)),
+        (Check::Entries, file, Fault::TimeRunsBack(100_000))
+    );
 
     let mut world = World::new();
     world.idle(true);
@@ -324,7 +422,10 @@ fn times_do_not_run_back_unless_the_node_says_so() {
     world.append_as_is(true, at(1_000_001, Kind::CaseClosed), record);
     let found = verdict(&[&world.archive(true)]);
     assert!(found.holds());
-    let anomaly = found.archives[0].remarks.iter().find(|n| n.remark == Remark::ClockAnomaly);
+    let anomaly = found.archives[0]
+        .remarks
+        .iter()
+        .find(|n| n.remark == Remark::ClockAnomaly);
     assert_eq!(anomaly.and_then(|noted| noted.entry), Some(2));
 }
 
@@ -341,8 +442,15 @@ fn an_entry_dated_before_a_tree_without_it_is_a_finding() {
     let found = verdict(&[&with(&world, &archive, "proofs/1.tlog-proof", &shown)]);
     assert!(found.holds(), "{}", describe(&found));
     let dated = |noted: &&Noted| matches!(noted.remark, Remark::BackDated(_));
-    let noted = found.archives[0].remarks.iter().find(dated).expect("a finding");
-    assert_eq!((noted.entry, &noted.remark), (Some(2), &Remark::BackDated(299)));
+    let noted = found.archives[0]
+        .remarks
+        .iter()
+        .find(dated)
+        .expect("a finding");
+    assert_eq!(
+        (noted.entry, &noted.remark),
+        (Some(2), &Remark::BackDated(299))
+    );
 }
 
 #[test]
@@ -355,7 +463,11 @@ fn an_entry_dated_after_the_cosignature_that_covers_it_is_a_finding() {
     assert!(found.holds());
     // Less the second until the cosignature, the tolerated skew, and the entry's own uncertainty.
     let dated = |noted: &Noted| noted.remark == Remark::ForwardDated(568);
-    assert!(found.archives[0].remarks.iter().any(dated), "{}", describe(&found));
+    assert!(
+        found.archives[0].remarks.iter().any(dated),
+        "{}",
+        describe(&found)
+    );
 }
 
 #[test]
@@ -371,7 +483,9 @@ fn the_first_entry_starts_the_node_and_entries_are_canonical() {
     let mut entry = world.hospital.entries[0].clone();
     // A second `version` field: decodes to the same, and is not what is written.
     entry.extend_from_slice(&[8, 1]);
-    world.hospital.push(entry, Vec::new(), Record::CaseClosed(CaseNote::default()));
+    world
+        .hospital
+        .push(entry, Vec::new(), Record::CaseClosed(CaseNote::default()));
     let found = only(&world.archive(true));
     assert_eq!(found.2, Fault::Entry(EntryError::NotCanonical));
 }
