@@ -23,8 +23,33 @@ pub mod labels {
     /// Check of a key file without a passphrase (`keyfile`): catches damage, keeps no one out.
     pub const KEY_FILE_CHECK: &str = "radmesh/key-file-check/1";
 
+    /// A field of a log entry (`protocol::audit::entry`).
+    pub const COMMITMENT: &str = "radmesh/entry-commitment/1";
+    /// A release manifest's root (`protocol::transfer::manifest`).
+    pub const MANIFEST_ROOT: &str = "radmesh/manifest-root/1";
+    /// Commitment to a release key (`protocol::document::grant`).
+    pub const RELEASE_KEY_COMMITMENT: &str = "radmesh/release-key-commitment/1";
+    /// A salted plaintext digest (`protocol::transfer::manifest`).
+    pub const PLAINTEXT: &str = "radmesh/plaintext/1";
+    /// A hospital's identifier for a study (HMAC of its Study Instance UID).
+    pub const STUDY_ID: &str = "radmesh/study-id/1";
+    /// A hospital's identifier for an order (HMAC of its accession number and patient).
+    pub const ORDER_ID: &str = "radmesh/order-id/1";
+    /// A hospital's identifier for a patient (HMAC of the identifier with its issuer).
+    pub const SUBJECT_ID: &str = "radmesh/subject-id/1";
+
     /// All labels above; a test holds them unique and well formed.
-    pub const ALL: &[&str] = &[OBJECT_KEY_COMMITMENT, KEY_FILE_CHECK];
+    pub const ALL: &[&str] = &[
+        OBJECT_KEY_COMMITMENT,
+        KEY_FILE_CHECK,
+        COMMITMENT,
+        MANIFEST_ROOT,
+        RELEASE_KEY_COMMITMENT,
+        PLAINTEXT,
+        STUDY_ID,
+        ORDER_ID,
+        SUBJECT_ID,
+    ];
 }
 
 /// A SHA-256 output, or an HMAC-SHA-256 output that is stored or compared as a name.

@@ -21,6 +21,8 @@
 //!   object, salt and length.
 //! - Commit to a bulk key: labelled SHA-256, [`segment::key_commitment`]. ChaCha20-Poly1305 itself
 //!   commits to no key.
+//! - Sign a log's state: C2SP signed notes in [`note`], over the RFC 6962 trees of [`log`]. Tools
+//!   that we did not write can check them.
 //! - Protect a key file: Argon2id (RFC 9106), [`keyfile`]. Guessing a passphrase costs memory.
 //!
 //! Rules that hold everywhere: one key, one use; no key is converted between curves; secrets have
@@ -35,6 +37,8 @@ pub mod fuzz;
 pub mod hpke;
 pub mod keyfile;
 pub mod keys;
+pub mod log;
+pub mod note;
 pub mod segment;
 
 #[cfg(test)]
