@@ -12,4 +12,4 @@ pub mod synth;
 pub mod uid;
 
 #[cfg(test)]
-mod corpus;
+pub(crate) mod corpus;

@@ -62,7 +62,13 @@ pub(super) struct Book {
 impl Book {
     /// An empty book; nobody is a member before the first [`Book::replace`].
     pub(super) fn new(own: NodeId, timing: Timing, warm_peers: usize, bootstrap: Roster) -> Self {
-        Self { own, timing, warm_peers, bootstrap, contacts: BTreeMap::new() }
+        Self {
+            own,
+            timing,
+            warm_peers,
+            bootstrap,
+            contacts: BTreeMap::new(),
+        }
     }
 
     /// Whether a node is in the roster.
@@ -80,7 +86,9 @@ impl Book {
         let mut change = RosterChange::default();
         let mut old = std::mem::take(&mut self.contacts);
         for (node, addresses) in roster.iter().filter(|(node, _)| **node != self.own) {
-            let peer = peer_of(*node).ok().filter(|_| self.contacts.len() < ROSTER_MAX);
+            let peer = peer_of(*node)
+                .ok()
+                .filter(|_| self.contacts.len() < ROSTER_MAX);
             let Some(peer) = peer else {
                 change.skipped.push(*node);
                 continue;
@@ -89,10 +97,18 @@ impl Book {
             if known.is_none() {
                 change.added.push(*node);
             }
-            let (state, failures) =
-                known.map_or((State::Idle { due: now }, 0), |known| (known.state, known.failures));
+            let (state, failures) = known.map_or((State::Idle { due: now }, 0), |known| {
+                (known.state, known.failures)
+            });
             let (relayed, direct) = self.addresses(*node, addresses);
-            let contact = Contact { peer, direct, relayed, warm: false, state, failures };
+            let contact = Contact {
+                peer,
+                direct,
+                relayed,
+                warm: false,
+                state,
+                failures,
+            };
             self.contacts.insert(*node, contact);
         }
         change.removed = old.into_keys().collect();
@@ -108,7 +124,11 @@ impl Book {
             return None;
         }
         let relayed = contact.direct.is_empty();
-        let addresses = if relayed { &contact.relayed } else { &contact.direct };
+        let addresses = if relayed {
+            &contact.relayed
+        } else {
+            &contact.direct
+        };
         if addresses.is_empty() {
             return None;
         }
@@ -150,7 +170,9 @@ impl Book {
     /// The last connection to a member is gone.
     pub(super) fn disconnected(&mut self, node: NodeId, now: Instant, jitter: u8) {
         let timing = self.timing;
-        let Some(contact) = self.contacts.get_mut(&node) else { return };
+        let Some(contact) = self.contacts.get_mut(&node) else {
+            return;
+        };
         if let State::Up { since } = contact.state
             && now.duration_since(since) >= STABLE
         {
@@ -164,7 +186,11 @@ impl Book {
         let due = |contact: &Contact| {
             contact.warm && matches!(contact.state, State::Idle { due } if due <= now)
         };
-        self.contacts.iter().filter(|(_, contact)| due(contact)).map(|(node, _)| *node).collect()
+        self.contacts
+            .iter()
+            .filter(|(_, contact)| due(contact))
+            .map(|(node, _)| *node)
+            .collect()
     }
 
     /// A member's usable addresses, bootstrap first: (relayed, direct).
@@ -197,8 +223,11 @@ impl Book {
             .map(|(node, _)| (rank(self.own, *node), *node))
             .collect();
         ranked.sort_unstable();
-        let chosen: BTreeSet<NodeId> =
-            ranked.into_iter().take(self.warm_peers).map(|(_, node)| node).collect();
+        let chosen: BTreeSet<NodeId> = ranked
+            .into_iter()
+            .take(self.warm_peers)
+            .map(|(_, node)| node)
+            .collect();
         for (node, contact) in &mut self.contacts {
             contact.warm = chosen.contains(node) || self.bootstrap.contains_key(node);
         }
@@ -212,13 +241,19 @@ impl Contact {
         let wait = doubled.min(timing.backoff_max);
         let spread = wait * u32::from(jitter) / (2 * u32::from(u8::MAX));
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Idle { due: now + wait - wait / 4 + spread };
+        self.state = State::Idle {
+            due: now + wait - wait / 4 + spread,
+        };
     }
 }
 
 /// How far `other` is from `own` for the choice of neighbours.
 fn rank(own: NodeId, other: NodeId) -> [u8; 32] {
-    Sha256::new().chain_update(own.as_bytes()).chain_update(other.as_bytes()).finalize().into()
+    Sha256::new()
+        .chain_update(own.as_bytes())
+        .chain_update(other.as_bytes())
+        .finalize()
+        .into()
 }
 
 #[cfg(test)]
@@ -240,7 +275,9 @@ mod tests {
     }
 
     fn circuit() -> Multiaddr {
-        peer_address(node(99), &direct()).unwrap().with(Protocol::P2pCircuit)
+        peer_address(node(99), &direct())
+            .unwrap()
+            .with(Protocol::P2pCircuit)
     }
 
     fn book(warm_peers: usize) -> Book {
@@ -260,7 +297,10 @@ mod tests {
         ]);
         let change = book.replace(&roster, now);
         assert_eq!(change.skipped, [bad]);
-        assert_eq!(BTreeSet::from_iter(change.added), BTreeSet::from([node(1), node(2)]));
+        assert_eq!(
+            BTreeSet::from_iter(change.added),
+            BTreeSet::from([node(1), node(2)])
+        );
         assert!(!book.is_member(node(0)), "a node does not list itself");
         let change = book.replace(&Roster::from([(node(2), vec![])]), now);
         assert_eq!((change.added, change.removed), (vec![], vec![node(1)]));
@@ -295,7 +335,10 @@ mod tests {
                 book.dial_failed(node(1), now, jitter);
                 let doubled = timing.backoff_first * 2u32.pow(failures.min(DOUBLINGS_MAX));
                 let wait = doubled.min(timing.backoff_max);
-                assert!(book.due(now + wait - wait / 4 - Duration::from_millis(1)).is_empty());
+                assert!(
+                    book.due(now + wait - wait / 4 - Duration::from_millis(1))
+                        .is_empty()
+                );
                 now += wait + wait / 4;
             }
         }
@@ -326,6 +369,9 @@ mod tests {
         book.replace(&roster, now);
         let due = book.due(now);
         assert!(due.contains(&node(7)) && !due.contains(&node(40)));
-        assert!(due.len() == 3 || due.len() == 4, "three others, one of them perhaps the bootstrap");
+        assert!(
+            due.len() == 3 || due.len() == 4,
+            "three others, one of them perhaps the bootstrap"
+        );
     }
 }

@@ -57,17 +57,23 @@ impl Circuits {
     /// A listener has an address: its relay took the reservation.
     pub(super) fn listening(&mut self, listener: ListenerId) {
         let first = self.timing.backoff_first;
-        self.of(listener).into_iter().for_each(|circuit| circuit.wait = first);
+        self.of(listener)
+            .into_iter()
+            .for_each(|circuit| circuit.wait = first);
     }
 
     /// A listener closed; if it was a circuit, it is asked for again later.
     pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) {
         let timing = self.timing;
-        self.of(listener).into_iter().for_each(|circuit| circuit.retreat(&timing, now));
+        self.of(listener)
+            .into_iter()
+            .for_each(|circuit| circuit.retreat(&timing, now));
     }
 
     fn of(&mut self, listener: ListenerId) -> Option<&mut Circuit> {
-        self.circuits.iter_mut().find(|circuit| circuit.listener == Some(listener))
+        self.circuits
+            .iter_mut()
+            .find(|circuit| circuit.listener == Some(listener))
     }
 }
 

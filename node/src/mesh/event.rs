@@ -48,10 +48,20 @@ impl fmt::Debug for MeshEvent {
     /// Lengths instead of payloads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request { from, protocol, bytes, reply: _ } => {
+            Self::Request {
+                from,
+                protocol,
+                bytes,
+                reply: _,
+            } => {
                 write!(f, "Request({from}, {protocol:?}, {} bytes)", bytes.len())
             }
-            Self::Gossip { from, topic, bytes, verdict: _ } => {
+            Self::Gossip {
+                from,
+                topic,
+                bytes,
+                verdict: _,
+            } => {
                 write!(f, "Gossip({from}, {topic:?}, {} bytes)", bytes.len())
             }
             Self::PeerConnected(node) => write!(f, "PeerConnected({node})"),
@@ -185,7 +195,10 @@ mod tests {
     fn an_answer_over_the_cap_is_the_consumers_mistake() {
         let (responder, mut answer) = Responder::new(Room::default());
         let too_long = RESPONSE_MAX + 1;
-        assert_eq!(responder.answer(vec![0; too_long]), Err(AnswerError::TooLong(too_long)));
+        assert_eq!(
+            responder.answer(vec![0; too_long]),
+            Err(AnswerError::TooLong(too_long))
+        );
         assert!(answer.try_recv().is_err());
         let (responder, answer) = Responder::new(Room::default());
         drop(answer);

@@ -82,7 +82,12 @@ pub(super) struct Ends {
 
 impl EventLoop {
     /// Takes the swarm over and lets the members of the first roster in.
-    pub(super) fn new(swarm: Swarm<Behaviour>, own: NodeId, config: MeshConfig, ends: Ends) -> Self {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        own: NodeId,
+        config: MeshConfig,
+        ends: Ends,
+    ) -> Self {
         let timing = config.timing;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -137,7 +142,12 @@ impl EventLoop {
     }
 
     fn on_answered(&mut self, answered: Answered) {
-        let Answered { node, protocol, channel, answer } = answered;
+        let Answered {
+            node,
+            protocol,
+            channel,
+            answer,
+        } = answered;
         if let Some(own) = self.unanswered.get_mut(&node) {
             *own -= 1;
             if *own == 0 {
@@ -154,7 +164,11 @@ impl EventLoop {
         channel: ResponseChannel<Answer>,
         answer: Answer,
     ) {
-        let sent = self.swarm.behaviour_mut().rpc(protocol).send_response(channel, answer);
+        let sent = self
+            .swarm
+            .behaviour_mut()
+            .rpc(protocol)
+            .send_response(channel, answer);
         if sent.is_err() {
             count(&self.metrics.answers_late);
         }
@@ -185,11 +199,27 @@ impl EventLoop {
 
     fn on_command(&mut self, command: Option<Command>) -> ControlFlow<()> {
         match command {
-            Some(Command::Send { to, protocol, bytes, reply }) => {
-                self.want(to, Waiter::Request { protocol, bytes, caller: reply });
+            Some(Command::Send {
+                to,
+                protocol,
+                bytes,
+                reply,
+            }) => {
+                self.want(
+                    to,
+                    Waiter::Request {
+                        protocol,
+                        bytes,
+                        caller: reply,
+                    },
+                );
             }
             Some(Command::Link { to, reply }) => self.want(to, Waiter::Link(reply)),
-            Some(Command::Publish { topic, bytes, reply }) => {
+            Some(Command::Publish {
+                topic,
+                bytes,
+                reply,
+            }) => {
                 let _ = reply.send(self.publish(topic, bytes));
             }
             Some(Command::SetRoster { roster, reply }) => {
@@ -223,7 +253,11 @@ impl EventLoop {
     pub(super) fn serve(&mut self, to: NodeId, waiter: Waiter) {
         match waiter {
             Waiter::Link(caller) => drop(caller.send(Ok(()))),
-            Waiter::Request { protocol, bytes, caller } => {
+            Waiter::Request {
+                protocol,
+                bytes,
+                caller,
+            } => {
                 let Ok(peer) = peer_of(to) else {
                     return drop(caller.send(Err(SendError::NotMember)));
                 };

@@ -78,7 +78,9 @@ impl Budget {
 
     /// Takes one more piece; it comes back when `room` is dropped.
     fn extend(&self, room: &mut Room) -> Result<(), FrameError> {
-        let piece = Arc::clone(&self.0).try_acquire_owned().map_err(|_| FrameError::NoRoom)?;
+        let piece = Arc::clone(&self.0)
+            .try_acquire_owned()
+            .map_err(|_| FrameError::NoRoom)?;
         match &mut room.0 {
             Some(held) => held.merge(piece),
             None => room.0 = Some(piece),
@@ -106,7 +108,10 @@ pub(super) struct Frame {
 impl Frame {
     /// A frame of our own making, outside any budget.
     pub(super) fn own(bytes: Vec<u8>) -> Self {
-        Self { bytes, room: Room::default() }
+        Self {
+            bytes,
+            room: Room::default(),
+        }
     }
 }
 
@@ -127,10 +132,13 @@ where
     S: AsyncRead + Unpin,
 {
     let mut prefix = [0; PREFIX];
-    stream.read_exact(&mut prefix).await.map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => FrameError::Missing,
-        kind => FrameError::Io(kind),
-    })?;
+    stream
+        .read_exact(&mut prefix)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => FrameError::Missing,
+            kind => FrameError::Io(kind),
+        })?;
     let length = u32::from_be_bytes(prefix) as usize;
     if length > cap {
         return Err(FrameError::TooLong { length, cap });
@@ -143,7 +151,12 @@ where
             frame.bytes.resize(length.min(got + FRAME_CHUNK), 0);
         }
         match stream.read(&mut frame.bytes[got..]).await? {
-            0 => return Err(FrameError::Truncated { got, expected: length }),
+            0 => {
+                return Err(FrameError::Truncated {
+                    got,
+                    expected: length,
+                });
+            }
             more => got += more,
         }
     }
@@ -159,7 +172,10 @@ pub(super) async fn write_frame<S>(
 where
     S: AsyncWrite + Unpin,
 {
-    let too_long = FrameError::TooLong { length: bytes.len(), cap };
+    let too_long = FrameError::TooLong {
+        length: bytes.len(),
+        cap,
+    };
     if bytes.len() > cap {
         return Err(too_long);
     }
@@ -180,13 +196,25 @@ pub fn fuzz_frame(data: &[u8]) {
     let read = futures::executor::block_on(read_frame(&mut &data[..], CAP, &budget));
     if let Ok(frame) = read {
         assert!(frame.bytes.len() <= CAP, "the cap holds");
-        assert_eq!(data[PREFIX..PREFIX + frame.bytes.len()], frame.bytes[..], "bytes as sent");
+        assert_eq!(
+            data[PREFIX..PREFIX + frame.bytes.len()],
+            frame.bytes[..],
+            "bytes as sent"
+        );
         let mut again = Vec::new();
         futures::executor::block_on(write_frame(&mut again, CAP, &frame.bytes))
             .expect("what was read within the cap can be written");
-        assert_eq!(again[..], data[..PREFIX + frame.bytes.len()], "one encoding");
+        assert_eq!(
+            again[..],
+            data[..PREFIX + frame.bytes.len()],
+            "one encoding"
+        );
     }
-    assert_eq!(budget.0.available_permits(), before, "memory shares come back");
+    assert_eq!(
+        budget.0.available_permits(),
+        before,
+        "memory shares come back"
+    );
 }
 
 #[cfg(test)]
@@ -203,7 +231,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let budget = Budget::new(1024 * 1024);
-        for length in [0, 1, FRAME_CHUNK - 1, FRAME_CHUNK, FRAME_CHUNK + 1, 3 * FRAME_CHUNK] {
+        for length in [
+            0,
+            1,
+            FRAME_CHUNK - 1,
+            FRAME_CHUNK,
+            FRAME_CHUNK + 1,
+            3 * FRAME_CHUNK,
+        ] {
             let body = vec![7; length];
             let mut wire = Vec::new();
             block_on(write_frame(&mut wire, length, &body)).unwrap();
@@ -216,7 +251,13 @@ mod tests {
     fn an_oversized_frame_is_refused_from_its_prefix() {
         let budget = Budget::new(FRAME_CHUNK);
         let refused = read(&[0xff; 4], 1024, &budget).unwrap_err();
-        assert_eq!(refused, FrameError::TooLong { length: u32::MAX as usize, cap: 1024 });
+        assert_eq!(
+            refused,
+            FrameError::TooLong {
+                length: u32::MAX as usize,
+                cap: 1024
+            }
+        );
         let mut wire = Vec::new();
         let ours = block_on(write_frame(&mut wire, 3, &[0; 4])).unwrap_err();
         assert_eq!(ours, FrameError::TooLong { length: 4, cap: 3 });
@@ -229,7 +270,13 @@ mod tests {
         assert_eq!(read(&[], 9, &budget).unwrap_err(), FrameError::Missing);
         assert_eq!(read(&[0, 0], 9, &budget).unwrap_err(), FrameError::Missing);
         let short = read(&[0, 0, 0, 5, 1, 2], 9, &budget).unwrap_err();
-        assert_eq!(short, FrameError::Truncated { got: 2, expected: 5 });
+        assert_eq!(
+            short,
+            FrameError::Truncated {
+                got: 2,
+                expected: 5
+            }
+        );
     }
 
     #[tokio::test]
@@ -249,9 +296,17 @@ mod tests {
     fn memory_is_shared_and_comes_back() {
         let budget = Budget::new(2 * FRAME_CHUNK);
         let mut wire = Vec::new();
-        block_on(write_frame(&mut wire, usize::MAX, &vec![1; 2 * FRAME_CHUNK])).unwrap();
+        block_on(write_frame(
+            &mut wire,
+            usize::MAX,
+            &vec![1; 2 * FRAME_CHUNK],
+        ))
+        .unwrap();
         let first = read(&wire, usize::MAX, &budget).unwrap();
-        assert_eq!(read(&wire, usize::MAX, &budget).unwrap_err(), FrameError::NoRoom);
+        assert_eq!(
+            read(&wire, usize::MAX, &budget).unwrap_err(),
+            FrameError::NoRoom
+        );
         drop(first);
         assert!(read(&wire, usize::MAX, &budget).is_ok());
     }

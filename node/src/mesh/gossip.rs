@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::limits::GOSSIP_TRANSMIT_MAX;
 
-/// What a member's score starts from: membership is worth two invalid messages, no more.
+/// What a member's score starts from: membership outweighs one invalid message, not two.
 pub(super) const MEMBER_SCORE: f64 = 10.0;
 
 /// Hospitals put many nodes behind one address; colocation counts only far above that.
@@ -58,7 +58,9 @@ impl Topic {
 
     /// The topic behind gossipsub's name, if it is one of ours.
     pub(super) fn of_hash(hash: &TopicHash, consortium: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|topic| topic.hash(consortium) == *hash)
+        Self::ALL
+            .into_iter()
+            .find(|topic| topic.hash(consortium) == *hash)
     }
 }
 
@@ -76,8 +78,10 @@ pub(super) fn behaviour(keypair: &Keypair, consortium: &str) -> Result<Behaviour
         .duplicate_cache_time(DUPLICATE_CACHE)
         .build()
         .map_err(|error| setup(&error))?;
-    let whitelist: HashSet<TopicHash> =
-        Topic::ALL.into_iter().map(|topic| topic.hash(consortium)).collect();
+    let whitelist: HashSet<TopicHash> = Topic::ALL
+        .into_iter()
+        .map(|topic| topic.hash(consortium))
+        .collect();
     let mut gossip = Behaviour::new_with_subscription_filter(
         MessageAuthenticity::Signed(keypair.clone()),
         config,
@@ -120,13 +124,15 @@ fn score_params(consortium: &str) -> PeerScoreParams {
         // P3 and P3b: off, a quiet topic is no fault.
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        // P4: squares; the third invalid message within some minutes silences a peer.
-        invalid_message_deliveries_weight: -15.0,
+        // P4: squares; the fourth invalid message within some minutes silences a peer.
+        invalid_message_deliveries_weight: -6.0,
         invalid_message_deliveries_decay: 0.995,
         ..TopicScoreParams::default()
     };
-    let topics: HashMap<TopicHash, TopicScoreParams> =
-        Topic::ALL.into_iter().map(|name| (name.hash(consortium), topic.clone())).collect();
+    let topics: HashMap<TopicHash, TopicScoreParams> = Topic::ALL
+        .into_iter()
+        .map(|name| (name.hash(consortium), topic.clone()))
+        .collect();
     PeerScoreParams {
         topics,
         topic_score_cap: 10.0,
@@ -175,10 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn three_invalid_messages_outweigh_membership() {
-        let weight = score_params("north").topics[&Topic::Adverts.hash("north")]
-            .invalid_message_deliveries_weight;
-        assert!(MEMBER_SCORE + weight * 9.0 < score_thresholds().graylist_threshold);
-        assert!(MEMBER_SCORE + weight > score_thresholds().gossip_threshold);
+    fn one_invalid_message_is_forgiven_and_four_are_not() {
+        let topic = Topic::Adverts.hash("north");
+        let weight = score_params("north").topics[&topic].invalid_message_deliveries_weight;
+        let after = |invalid: f64| MEMBER_SCORE + weight * invalid * invalid;
+        assert!(after(1.0) > 0.0);
+        assert!(after(2.0) < score_thresholds().gossip_threshold);
+        assert!(after(4.0) < score_thresholds().graylist_threshold);
     }
 }

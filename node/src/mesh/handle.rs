@@ -113,11 +113,21 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<Vec<u8>, SendError>>,
     },
     /// Be connected to a peer.
-    Link { to: NodeId, reply: oneshot::Sender<Result<(), SendError>> },
+    Link {
+        to: NodeId,
+        reply: oneshot::Sender<Result<(), SendError>>,
+    },
     /// Publish a message.
-    Publish { topic: Topic, bytes: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
+    Publish {
+        topic: Topic,
+        bytes: Vec<u8>,
+        reply: oneshot::Sender<Result<(), PublishError>>,
+    },
     /// Replace the roster.
-    SetRoster { roster: Roster, reply: oneshot::Sender<RosterChange> },
+    SetRoster {
+        roster: Roster,
+        reply: oneshot::Sender<RosterChange>,
+    },
     /// Close.
     Shutdown { reply: oneshot::Sender<()> },
 }
@@ -161,7 +171,16 @@ impl MeshHandle {
             return Err(SendError::TooLong(bytes.len()));
         }
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Send { to, protocol, bytes, reply }, answer).await
+        self.ask(
+            Command::Send {
+                to,
+                protocol,
+                bytes,
+                reply,
+            },
+            answer,
+        )
+        .await
     }
 
     /// Connects to a member unless a connection is there.
@@ -182,12 +201,16 @@ impl MeshHandle {
             return Err(PublishError::TooLong(bytes.len()));
         }
         let (reply, answer) = oneshot::channel();
-        self.commands.try_send(Command::Publish { topic, bytes, reply }).map_err(
-            |error| match error {
+        self.commands
+            .try_send(Command::Publish {
+                topic,
+                bytes,
+                reply,
+            })
+            .map_err(|error| match error {
                 TrySendError::Full(_) => PublishError::Overloaded,
                 TrySendError::Closed(_) => PublishError::MeshStopped,
-            },
-        )?;
+            })?;
         answer.await.unwrap_or(Err(PublishError::MeshStopped))
     }
 
@@ -224,7 +247,12 @@ impl MeshHandle {
     /// Closes the mesh and waits until its sockets are gone.
     pub async fn shutdown(&self) {
         let (reply, closed) = oneshot::channel();
-        if self.commands.send(Command::Shutdown { reply }).await.is_ok() {
+        if self
+            .commands
+            .send(Command::Shutdown { reply })
+            .await
+            .is_ok()
+        {
             let _ = closed.await;
         }
     }
@@ -235,10 +263,12 @@ impl MeshHandle {
         command: Command,
         answer: oneshot::Receiver<Result<T, SendError>>,
     ) -> Result<T, SendError> {
-        self.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => SendError::Overloaded,
-            TrySendError::Closed(_) => SendError::MeshStopped,
-        })?;
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => SendError::Overloaded,
+                TrySendError::Closed(_) => SendError::MeshStopped,
+            })?;
         match tokio::time::timeout(self.patience + CALLER_GRACE, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(SendError::MeshStopped),

@@ -37,13 +37,16 @@ pub enum IdentityError {
 /// # Errors
 /// [`IdentityError`] when the text is no address or does not end in an Ed25519 peer id.
 pub fn parse_peer_address(text: &str) -> Result<(NodeId, Multiaddr), IdentityError> {
-    let mut address: Multiaddr =
-        text.parse().map_err(|_| IdentityError::NotAnAddress(text.to_owned()))?;
+    let mut address: Multiaddr = text
+        .parse()
+        .map_err(|_| IdentityError::NotAnAddress(text.to_owned()))?;
     match address.pop() {
         Some(Protocol::P2p(peer)) if !address.is_empty() => Ok((node_of(&peer)?, address)),
-        Some(_) | None => Err(IdentityError::NoPeer(
-            text.parse().map_err(|_| IdentityError::NotAnAddress(text.to_owned()))?,
-        )),
+        Some(_) | None => {
+            Err(IdentityError::NoPeer(text.parse().map_err(|_| {
+                IdentityError::NotAnAddress(text.to_owned())
+            })?))
+        }
     }
 }
 
@@ -78,8 +81,8 @@ pub(super) fn node_of(peer: &PeerId) -> Result<NodeId, IdentityError> {
 pub(super) fn keypair_of(seed: &Zeroizing<[u8; 32]>) -> Keypair {
     // libp2p zeroes the slice it is given; it gets its own copy so that the caller's stays whole.
     let mut copy = Zeroizing::new(**seed);
-    let secret = ed25519::SecretKey::try_from_bytes(&mut copy[..])
-        .expect("an Ed25519 seed is any 32 bytes");
+    let secret =
+        ed25519::SecretKey::try_from_bytes(&mut copy[..]).expect("an Ed25519 seed is any 32 bytes");
     ed25519::Keypair::from(secret).into()
 }
 
@@ -134,7 +137,10 @@ mod tests {
     #[test]
     fn what_is_no_ed25519_key_is_refused() {
         let not_a_point = NodeId::from_bytes([2; 32]);
-        assert_eq!(peer_of(not_a_point), Err(IdentityError::NotAKey(not_a_point)));
+        assert_eq!(
+            peer_of(not_a_point),
+            Err(IdentityError::NotAKey(not_a_point))
+        );
         let hashed = PeerId::random();
         assert_eq!(node_of(&hashed), Err(IdentityError::NotEd25519(hashed)));
     }
@@ -143,15 +149,24 @@ mod tests {
     fn addresses_name_their_node() {
         let plain: Multiaddr = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
         let full = peer_address(node(1), &plain).unwrap();
-        assert_eq!(parse_peer_address(&full.to_string()), Ok((node(1), plain.clone())));
+        assert_eq!(
+            parse_peer_address(&full.to_string()),
+            Ok((node(1), plain.clone()))
+        );
         assert_eq!(dial_address(node(1), &full), Ok(plain.clone()));
         assert_eq!(dial_address(node(1), &plain), Ok(plain.clone()));
-        assert_eq!(dial_address(node(2), &full), Err(IdentityError::OtherPeer(full)));
+        assert_eq!(
+            dial_address(node(2), &full),
+            Err(IdentityError::OtherPeer(full))
+        );
         assert_eq!(
             parse_peer_address("/ip4/192.0.2.1/tcp/4001"),
             Err(IdentityError::NoPeer(plain))
         );
-        assert_eq!(parse_peer_address("nonsense"), Err(IdentityError::NotAnAddress("nonsense".into())));
+        assert_eq!(
+            parse_peer_address("nonsense"),
+            Err(IdentityError::NotAnAddress("nonsense".into()))
+        );
     }
 
     #[test]

@@ -24,10 +24,20 @@ impl EventLoop {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
                 self.on_connected(&peer_id, connection_id, endpoint.is_relayed());
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } => {
                 self.on_closed(&peer_id, connection_id);
                 tracing::debug!(%peer_id, ?cause, "connection closed");
             }
@@ -41,7 +51,10 @@ impl EventLoop {
                     self.dial_failed(node);
                 }
             }
-            SwarmEvent::NewListenAddr { listener_id, address } => {
+            SwarmEvent::NewListenAddr {
+                listener_id,
+                address,
+            } => {
                 tracing::info!(%address, "listening");
                 self.circuits.listening(listener_id);
                 self.reading.send_modify(|reading| {
@@ -50,7 +63,11 @@ impl EventLoop {
                 self.news.listening(address);
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => self.on_listen_end(&[address]),
-            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+            SwarmEvent::ListenerClosed {
+                listener_id,
+                addresses,
+                reason,
+            } => {
                 tracing::warn!(?addresses, ?reason, "listener closed");
                 self.on_listen_end(&addresses);
                 self.circuits.closed(listener_id, Instant::now());
@@ -76,7 +93,8 @@ impl EventLoop {
             BehaviourEvent::RelayServer(event) => self.on_relay(&event),
             BehaviourEvent::RelayClient(event) => tracing::debug!(?event, "relay client"),
             // Ping closes a dead connection by itself; identify's claims are not used.
-            BehaviourEvent::Ping(_) | BehaviourEvent::Identify(_) | BehaviourEvent::Streams(()) => {}
+            BehaviourEvent::Ping(_) | BehaviourEvent::Identify(_) | BehaviourEvent::Streams(()) => {
+            }
             BehaviourEvent::Gate(never) | BehaviourEvent::Limits(never) => match never {},
         }
     }
@@ -95,7 +113,10 @@ impl EventLoop {
             self.drop_relayed(node);
         }
         if first {
-            self.swarm.behaviour_mut().gossip.set_application_score(peer, MEMBER_SCORE);
+            self.swarm
+                .behaviour_mut()
+                .gossip
+                .set_application_score(peer, MEMBER_SCORE);
             self.book.connected(node, Instant::now());
             self.news.peer(node, true);
             self.reading.send_modify(|reading| {
@@ -111,8 +132,10 @@ impl EventLoop {
     /// new stream, and bulk must not ride a relay when it need not.
     fn drop_relayed(&mut self, node: NodeId) {
         let links = self.links.get(&node).into_iter().flatten();
-        let relayed: Vec<ConnectionId> =
-            links.filter(|(_, relayed)| **relayed).map(|(connection, _)| *connection).collect();
+        let relayed: Vec<ConnectionId> = links
+            .filter(|(_, relayed)| **relayed)
+            .map(|(connection, _)| *connection)
+            .collect();
         for connection in relayed {
             self.swarm.close_connection(connection);
         }
@@ -121,7 +144,9 @@ impl EventLoop {
     fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId) {
         count(&self.metrics.connections_closed);
         let Ok(node) = node_of(peer) else { return };
-        let Some(links) = self.links.get_mut(&node) else { return };
+        let Some(links) = self.links.get_mut(&node) else {
+            return;
+        };
         links.remove(&connection);
         if !links.is_empty() {
             return;
@@ -136,17 +161,24 @@ impl EventLoop {
 
     fn on_listen_end(&mut self, addresses: &[libp2p::Multiaddr]) {
         self.reading.send_modify(|reading| {
-            reading.listening.retain(|address| !addresses.contains(address));
+            reading
+                .listening
+                .retain(|address| !addresses.contains(address));
         });
     }
 
     fn on_rpc(&mut self, protocol: Protocol, event: rpc::Event) {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request { request, channel, .. } => {
+                request_response::Message::Request {
+                    request, channel, ..
+                } => {
                     self.on_request(protocol, &peer, request, channel);
                 }
-                request_response::Message::Response { request_id, response } => {
+                request_response::Message::Response {
+                    request_id,
+                    response,
+                } => {
                     let outcome = match response {
                         Answer::Bytes(frame) => Ok(frame.bytes),
                         Answer::Overloaded => Err(SendError::PeerOverloaded),
@@ -155,7 +187,9 @@ impl EventLoop {
                     self.on_outcome(protocol, request_id, outcome);
                 }
             },
-            request_response::Event::OutboundFailure { request_id, error, .. } => {
+            request_response::Event::OutboundFailure {
+                request_id, error, ..
+            } => {
                 let failure = match error {
                     OutboundFailure::DialFailure => SendError::Unreachable,
                     OutboundFailure::Timeout => SendError::Timeout,
@@ -206,40 +240,52 @@ impl EventLoop {
             count(&self.metrics.requests_refused);
             return self.respond(protocol, channel, Answer::Overloaded);
         };
-        let (reply, answer) = Responder::new(request.room);
-        permit.send(MeshEvent::Request { from: node, protocol, bytes: request.bytes, reply });
-        *self.unanswered.entry(node).or_default() += 1;
         count(&self.metrics.requests_received);
+        let (reply, answer) = Responder::new(request.room);
+        permit.send(MeshEvent::Request {
+            from: node,
+            protocol,
+            bytes: request.bytes,
+            reply,
+        });
+        *self.unanswered.entry(node).or_default() += 1;
         self.answers.push(Box::pin(async move {
             let answer = match answer.await {
                 Ok(bytes) => Answer::Bytes(Frame::own(bytes)),
                 Err(_) => Answer::Refused,
             };
-            Answered { node, protocol, channel, answer }
+            Answered {
+                node,
+                protocol,
+                channel,
+                answer,
+            }
         }));
     }
 
     fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
-            gossipsub::Event::Message { propagation_source, message_id, message } => {
+            gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            } => {
                 self.on_gossip_message(propagation_source, message_id, message);
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 tracing::debug!(%peer_id, "peer without gossip");
             }
-            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+            gossipsub::Event::SlowPeer {
+                peer_id,
+                failed_messages,
+            } => {
                 tracing::debug!(%peer_id, ?failed_messages, "peer is slow to take gossip");
             }
             gossipsub::Event::Subscribed { .. } | gossipsub::Event::Unsubscribed { .. } => {}
         }
     }
 
-    fn on_gossip_message(
-        &mut self,
-        neighbour: PeerId,
-        id: MessageId,
-        message: gossipsub::Message,
-    ) {
+    fn on_gossip_message(&mut self, neighbour: PeerId, id: MessageId, message: gossipsub::Message) {
         let author = message.source.and_then(|author| node_of(&author).ok());
         let Some(from) = author.filter(|author| self.book.is_member(*author)) else {
             // A neighbour whose roster is newer or older than ours may forward it in good faith.
@@ -254,12 +300,21 @@ impl EventLoop {
             count(&self.metrics.gossip_overflow);
             return self.report(&id, &neighbour, MessageAcceptance::Ignore);
         };
-        let (verdict, judged) = Judge::new();
-        permit.send(MeshEvent::Gossip { from, topic, bytes: message.data, verdict });
         count(&self.metrics.gossip_received);
+        let (verdict, judged) = Judge::new();
+        permit.send(MeshEvent::Gossip {
+            from,
+            topic,
+            bytes: message.data,
+            verdict,
+        });
         self.verdicts.push(Box::pin(async move {
             let verdict = judged.await.unwrap_or(Verdict::Ignore);
-            Judged { message: id, neighbour, verdict }
+            Judged {
+                message: id,
+                neighbour,
+                verdict,
+            }
         }));
     }
 

@@ -85,6 +85,10 @@ mod tests {
         count(&metrics.requests_sent);
         let read = metrics.read();
         assert!(read.contains(&("mesh_requests_sent_total", "Requests sent.", 1)));
-        assert!(read.contains(&("mesh_relay_denied_total", "Reservations and circuits we denied as a relay.", 0)));
+        assert!(read.contains(&(
+            "mesh_relay_denied_total",
+            "Reservations and circuits we denied as a relay.",
+            0
+        )));
     }
 }

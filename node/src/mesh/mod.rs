@@ -79,7 +79,11 @@ pub fn spawn(
     let keypair = identity::keypair_of(seed);
     let node = identity::node_of_keypair(&keypair);
     let mut swarm = swarm::build(&config, keypair)?;
-    for address in config.listen.iter().filter(|address| !identity::is_relayed(address)) {
+    for address in config
+        .listen
+        .iter()
+        .filter(|address| !identity::is_relayed(address))
+    {
         swarm::listen(&mut swarm, address)?;
     }
     let mut control = swarm.behaviour().streams.new_control();
@@ -102,15 +106,33 @@ pub fn spawn(
     };
     let event_loop = EventLoop::new(swarm, node, config, ends);
     runtime.spawn(event_loop.run());
-    runtime.spawn(stream::accept_loop(incoming, accepted, timing.stream, Arc::clone(&metrics)));
+    runtime.spawn(stream::accept_loop(
+        incoming,
+        accepted,
+        timing.stream,
+        Arc::clone(&metrics),
+    ));
 
     let patience = timing.connect + timing.request;
-    let handle = MeshHandle { node, commands, reading: shown, metrics, patience };
+    let handle = MeshHandle {
+        node,
+        commands,
+        reading: shown,
+        metrics,
+        patience,
+    };
     let opener = StreamOpener {
         handle: handle.clone(),
         control,
         connect: timing.connect,
         stream: timing.stream,
     };
-    Ok((handle, MeshEvents { receiver }, StreamControl { opener, incoming: incoming_streams }))
+    Ok((
+        handle,
+        MeshEvents { receiver },
+        StreamControl {
+            opener,
+            incoming: incoming_streams,
+        },
+    ))
 }

@@ -17,7 +17,11 @@ pub(super) type Caller = oneshot::Sender<Result<Vec<u8>, SendError>>;
 /// What waits for a connection.
 pub(super) enum Waiter {
     /// A request to send.
-    Request { protocol: Protocol, bytes: Vec<u8>, caller: Caller },
+    Request {
+        protocol: Protocol,
+        bytes: Vec<u8>,
+        caller: Caller,
+    },
     /// Someone who wants the connection itself.
     Link(oneshot::Sender<Result<(), SendError>>),
 }
@@ -53,7 +57,10 @@ impl Pending {
     /// Keeps a waiter until the peer is connected or the deadline has come.
     pub(super) fn wait(&mut self, node: NodeId, waiter: Waiter, deadline: Instant) {
         self.add(node);
-        self.waiting.entry(node).or_default().push_back((waiter, deadline));
+        self.waiting
+            .entry(node)
+            .or_default()
+            .push_back((waiter, deadline));
     }
 
     /// Takes everything that waits for this peer.
@@ -69,8 +76,9 @@ impl Pending {
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Waiter> {
         let mut expired = Vec::new();
         for (node, queue) in std::mem::take(&mut self.waiting) {
-            let (due, kept): (VecDeque<_>, VecDeque<_>) =
-                queue.into_iter().partition(|(_, deadline)| *deadline <= now);
+            let (due, kept): (VecDeque<_>, VecDeque<_>) = queue
+                .into_iter()
+                .partition(|(_, deadline)| *deadline <= now);
             for (waiter, _) in due {
                 self.remove(node);
                 expired.push(waiter);

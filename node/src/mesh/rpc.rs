@@ -141,12 +141,17 @@ where
     S: AsyncRead + Unpin,
 {
     let mut status = [0];
-    stream.read_exact(&mut status).await.map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => FrameError::Missing,
-        kind => FrameError::Io(kind),
-    })?;
+    stream
+        .read_exact(&mut status)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => FrameError::Missing,
+            kind => FrameError::Io(kind),
+        })?;
     match status[0] {
-        ANSWERED => Ok(Answer::Bytes(read_frame(stream, RESPONSE_MAX, budget).await?)),
+        ANSWERED => Ok(Answer::Bytes(
+            read_frame(stream, RESPONSE_MAX, budget).await?,
+        )),
         OVERLOADED => Ok(Answer::Overloaded),
         REFUSED => Ok(Answer::Refused),
         unknown => Err(FrameError::UnknownStatus(unknown)),
@@ -189,7 +194,11 @@ mod tests {
     fn answers_survive_the_wire() {
         let budget = Budget::new(RESPONSE_BUDGET);
         let mut wire = Vec::new();
-        block_on(write_answer(&mut wire, &Answer::Bytes(Frame::own(vec![1, 2, 3])))).unwrap();
+        block_on(write_answer(
+            &mut wire,
+            &Answer::Bytes(Frame::own(vec![1, 2, 3])),
+        ))
+        .unwrap();
         assert_eq!(wire, [ANSWERED, 0, 0, 0, 3, 1, 2, 3]);
         let Ok(Answer::Bytes(frame)) = block_on(read_answer(&mut &wire[..], &budget)) else {
             panic!("an answer was written")
@@ -202,13 +211,23 @@ mod tests {
         assert_eq!(read(&[]).unwrap_err(), FrameError::Missing);
         assert_eq!(
             read(&[ANSWERED, 0xff, 0xff, 0xff, 0xff]).unwrap_err(),
-            FrameError::TooLong { length: u32::MAX as usize, cap: RESPONSE_MAX }
+            FrameError::TooLong {
+                length: u32::MAX as usize,
+                cap: RESPONSE_MAX
+            }
         );
     }
 
     #[test]
     fn the_fuzz_target_holds_on_small_inputs() {
-        for data in [&[][..], &[0], &[0, 0, 0, 0, 1, 7], &[0, 0, 0, 0, 9, 7], &[1, 1], &[77]] {
+        for data in [
+            &[][..],
+            &[0],
+            &[0, 0, 0, 0, 1, 7],
+            &[0, 0, 0, 0, 9, 7],
+            &[1, 1],
+            &[77],
+        ] {
             fuzz_answer(data);
         }
     }

@@ -56,7 +56,9 @@ impl MeshStream {
         let mut compat = (&mut self.inner).compat();
         // The number of streams is bounded, so each has the memory of one request for itself.
         let budget = Budget::new(FETCH_REQUEST_MAX);
-        Ok(read_frame(&mut compat, FETCH_REQUEST_MAX, &budget).await?.bytes)
+        Ok(read_frame(&mut compat, FETCH_REQUEST_MAX, &budget)
+            .await?
+            .bytes)
     }
 }
 
@@ -137,7 +139,10 @@ impl StreamOpener {
             .map_err(|error| open_error(&error))?;
         count(&self.handle.metrics.streams_opened);
         let metrics = Arc::clone(&self.handle.metrics);
-        Ok(MeshStream { inner: Timed::new(stream.compat(), self.stream, metrics), _slot: None })
+        Ok(MeshStream {
+            inner: Timed::new(stream.compat(), self.stream, metrics),
+            _slot: None,
+        })
     }
 }
 
@@ -170,7 +175,13 @@ pub(super) async fn accept_loop(
             continue;
         };
         let inner = Timed::new(stream.compat(), limit, Arc::clone(&metrics));
-        match accepted.try_send((node, MeshStream { inner, _slot: Some(slot) })) {
+        match accepted.try_send((
+            node,
+            MeshStream {
+                inner,
+                _slot: Some(slot),
+            },
+        )) {
             Ok(()) => count(&metrics.streams_accepted),
             Err(_) => count(&metrics.streams_refused),
         }
@@ -198,7 +209,10 @@ impl Slots {
             return None;
         }
         *own += 1;
-        Some(Slot { slots: self.clone(), node })
+        Some(Slot {
+            slots: self.clone(),
+            node,
+        })
     }
 }
 
@@ -228,7 +242,9 @@ mod tests {
     fn a_member_has_its_share_of_streams_and_gets_it_back() {
         let slots = Slots::default();
         let node = NodeId::from_bytes([1; 32]);
-        let held: Vec<Slot> = (0..PEER_STREAMS_MAX).map_while(|_| slots.take(node)).collect();
+        let held: Vec<Slot> = (0..PEER_STREAMS_MAX)
+            .map_while(|_| slots.take(node))
+            .collect();
         assert_eq!(held.len(), PEER_STREAMS_MAX);
         assert!(slots.take(node).is_none());
         assert!(slots.take(NodeId::from_bytes([2; 32])).is_some());
@@ -240,7 +256,9 @@ mod tests {
     fn the_total_of_streams_is_bounded() {
         let slots = Slots::default();
         let take = |number: usize| slots.take(NodeId::from_bytes([number as u8; 32]));
-        let held: Vec<Slot> = (0..STREAMS_MAX).filter_map(|n| take(n / PEER_STREAMS_MAX)).collect();
+        let held: Vec<Slot> = (0..STREAMS_MAX)
+            .filter_map(|n| take(n / PEER_STREAMS_MAX))
+            .collect();
         assert_eq!(held.len(), STREAMS_MAX);
         assert!(take(200).is_none());
     }

@@ -12,9 +12,9 @@ use libp2p::{
 
 use super::config::{MeshConfig, SpawnError};
 use super::limits::{
-    CONNECTIONS_MAX, CONNECTIONS_PER_PEER, IDLE_CONNECTION, MUXED_STREAMS_MAX,
-    PENDING_INBOUND_MAX, PENDING_OUTBOUND_MAX, RELAY_CIRCUIT_BYTES, RELAY_CIRCUIT_DURATION,
-    RELAY_CIRCUITS, RELAY_CIRCUITS_PER_PEER, RELAY_RATE, RELAY_RATE_INTERVAL, RELAY_RESERVATIONS,
+    CONNECTIONS_MAX, CONNECTIONS_PER_PEER, IDLE_CONNECTION, MUXED_STREAMS_MAX, PENDING_INBOUND_MAX,
+    PENDING_OUTBOUND_MAX, RELAY_CIRCUIT_BYTES, RELAY_CIRCUIT_DURATION, RELAY_CIRCUITS,
+    RELAY_CIRCUITS_PER_PEER, RELAY_RATE, RELAY_RATE_INTERVAL, RELAY_RESERVATIONS,
 };
 use super::{gossip, rpc};
 
@@ -72,7 +72,11 @@ pub(super) fn build(config: &MeshConfig, keypair: Keypair) -> Result<Swarm<Behav
     // TLS is offered before noise: it agrees a post-quantum key exchange, noise does not.
     let mut swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), (tls::Config::new, noise::Config::new), mux)
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            (tls::Config::new, noise::Config::new),
+            mux,
+        )
         .map_err(|error| transport(&error))?
         .with_quic_config(|mut quic| {
             quic.handshake_timeout = connect;
@@ -98,10 +102,12 @@ pub(super) fn listen(
     swarm: &mut Swarm<Behaviour>,
     address: &Multiaddr,
 ) -> Result<libp2p::core::transport::ListenerId, SpawnError> {
-    swarm.listen_on(address.clone()).map_err(|error| SpawnError::Listen {
-        address: address.clone(),
-        reason: error.to_string(),
-    })
+    swarm
+        .listen_on(address.clone())
+        .map_err(|error| SpawnError::Listen {
+            address: address.clone(),
+            reason: error.to_string(),
+        })
 }
 
 fn behaviour(
@@ -156,8 +162,5 @@ fn relay_server(keypair: &Keypair) -> relay::Behaviour {
     let config = config
         .reservation_rate_per_peer(rate, RELAY_RATE_INTERVAL)
         .circuit_src_per_peer(rate, RELAY_RATE_INTERVAL);
-    let mut server = relay::Behaviour::new(keypair.public().to_peer_id(), config);
-    // The operator said so: do not wait for somebody to confirm an external address.
-    server.set_status(Some(relay::Status::Enable));
-    server
+    relay::Behaviour::new(keypair.public().to_peer_id(), config)
 }

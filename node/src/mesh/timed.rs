@@ -23,7 +23,11 @@ struct Watch {
 
 impl Watch {
     fn new(limit: Duration) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(limit)), limit, armed: false }
+        Self {
+            sleep: Box::pin(tokio::time::sleep(limit)),
+            limit,
+            armed: false,
+        }
     }
 
     /// Passes a result on; turns a wait beyond the limit into `TimedOut`.
@@ -57,7 +61,12 @@ pub(super) struct Timed<S> {
 impl<S> Timed<S> {
     /// Wraps a stream; `limit` bounds each wait for progress.
     pub(super) fn new(inner: S, limit: Duration, metrics: Arc<MeshMetrics>) -> Self {
-        Self { inner, reading: Watch::new(limit), writing: Watch::new(limit), metrics }
+        Self {
+            inner,
+            reading: Watch::new(limit),
+            writing: Watch::new(limit),
+            metrics,
+        }
     }
 
     fn counted<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -111,39 +120,45 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const LIMIT: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(50);
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_peer_ends_a_read() {
         let (_peer, ours) = tokio::io::duplex(8);
         let metrics = Arc::new(MeshMetrics::default());
-        let mut stream = Timed::new(ours, LIMIT, metrics.clone());
+        let mut stream = Timed::new(ours, SHORT, metrics.clone());
         let error = stream.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(metrics.streams_stalled.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(
+            metrics
+                .streams_stalled
+                .load(std::sync::atomic::Ordering::Relaxed),
+            1
+        );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_peer_that_does_not_read_ends_a_write() {
         let (_peer, ours) = tokio::io::duplex(8);
-        let mut stream = Timed::new(ours, LIMIT, Arc::default());
+        let mut stream = Timed::new(ours, SHORT, Arc::default());
         let error = stream.write_all(&[0; 9]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn progress_of_any_size_starts_the_wait_afresh() {
         let (mut peer, ours) = tokio::io::duplex(1);
-        let mut stream = Timed::new(ours, LIMIT, Arc::default());
+        let limit = Duration::from_secs(2);
+        let mut stream = Timed::new(ours, limit, Arc::default());
         let writer = tokio::spawn(async move {
-            for byte in 0..5u8 {
-                tokio::time::sleep(LIMIT - Duration::from_secs(1)).await;
+            for byte in 0..3u8 {
+                tokio::time::sleep(limit / 2).await;
                 peer.write_u8(byte).await.unwrap();
             }
         });
-        let mut read = [0; 5];
+        let mut read = [0; 3];
         stream.read_exact(&mut read).await.unwrap();
-        assert_eq!(read, [0, 1, 2, 3, 4]);
+        assert_eq!(read, [0, 1, 2]);
         writer.await.unwrap();
     }
 }

@@ -4,6 +4,9 @@
 //! [`entry::EntryDraft`] is the same as the log keeps it: a clear header, commitments, and openings that are
 //! sealed per subject before the entry is written. The log entry is the journal: there is no other.
 
+pub mod archive;
 pub mod entry;
 pub mod header;
 pub mod record;
+pub mod verify;
+pub mod witness;

@@ -26,7 +26,8 @@ pub use error::SplitError;
 pub use fields::{BadNumber, FIELD_MAX, Geometry, Identifiers};
 pub use fragments::{FRAGMENTS_MAX, Stripper};
 pub use frames::{FRAMES_MAX, FrameProblem, FrameRange};
-pub use rebuild::{RebuildError, header_without_bulk, rebuild};
+pub use rebuild::{RebuildError, header_without_bulk, rebuild, take_charset};
+pub use text::Charsets;
 pub use walk::DEPTH_MAX;
 
 use crate::dicom::syntax::{PixelForm, TransferSyntax};

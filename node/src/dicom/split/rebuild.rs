@@ -1,7 +1,10 @@
 //! The way back: header and bulk values to the bytes that were received.
 
-use super::BulkRange;
-use std::io::{self, Read, Write};
+use super::source::{Source, Wire};
+use super::{BulkRange, SplitError, walk};
+use crate::dicom::syntax::TransferSyntax;
+use dicom_dictionary_std::tags;
+use std::io::{self, Cursor, Read, Write};
 
 /// Why a data set cannot be rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,4 +82,34 @@ pub fn header_without_bulk(
     }
     out.extend_from_slice(header.get(from..end).ok_or(RebuildError::Offsets)?);
     Ok(out)
+}
+
+/// Takes Specific Character Set (0008,0005) out of a data set that [`header_without_bulk`] gave,
+/// and returns its value; `None` if the data set has none. Whoever parses what is left gets text
+/// as bytes, and decodes it by [`Charsets`](super::Charsets).
+///
+/// # Errors
+/// [`SplitError`], for bytes that no split gave.
+pub fn take_charset(
+    data_set: &mut Vec<u8>,
+    syntax: &TransferSyntax,
+) -> Result<Option<Vec<u8>>, SplitError> {
+    let wire = Wire::of(syntax.encoding)?;
+    let mut source = Source::new(Cursor::new(data_set.as_slice()), 0)?;
+    while source.position() < source.end() {
+        let start = source.position() as usize;
+        let header = source.element(wire)?;
+        match header.len.get() {
+            Some(length) if header.tag == tags::SPECIFIC_CHARACTER_SET => {
+                let value = source.value(length as usize)?;
+                let end = source.position() as usize;
+                drop(source);
+                data_set.drain(start..end);
+                return Ok(Some(value));
+            }
+            Some(length) if !walk::is_sequence(&header) => source.skip(u64::from(length))?,
+            Some(_) | None => walk::skip_sequence(&mut source, &header, wire, None)?,
+        }
+    }
+    Ok(None)
 }

@@ -10,43 +10,103 @@ const ESCAPE: u8 = 0x1b;
 /// What stands for bytes that no declared character set explains.
 const REPLACEMENT: char = '\u{fffd}';
 
+/// One character set in the upper half. dicom-rs has no codec for Latin-5 and Latin-9, which
+/// differ from Latin-1 in a few places.
+#[derive(Debug, Clone)]
+enum Set {
+    Codec(SpecificCharacterSet),
+    /// Latin-1 with some bytes standing for other characters.
+    Latin(&'static [(char, char)]),
+}
+
+/// Latin-5, Turkish (ISO 8859-9, ISO IR 148) where it is not Latin-1.
+const LATIN_5: &[(char, char)] = &[
+    ('\u{d0}', 'Ğ'),
+    ('\u{dd}', 'İ'),
+    ('\u{de}', 'Ş'),
+    ('\u{f0}', 'ğ'),
+    ('\u{fd}', 'ı'),
+    ('\u{fe}', 'ş'),
+];
+
+/// Latin-9 (ISO 8859-15, ISO IR 203) where it is not Latin-1.
+const LATIN_9: &[(char, char)] = &[
+    ('\u{a4}', '€'),
+    ('\u{a6}', 'Š'),
+    ('\u{a8}', 'š'),
+    ('\u{b4}', 'Ž'),
+    ('\u{b8}', 'ž'),
+    ('\u{bc}', 'Œ'),
+    ('\u{bd}', 'œ'),
+    ('\u{be}', 'Ÿ'),
+];
+
+impl Set {
+    const DEFAULT: Self = Self::Codec(SpecificCharacterSet::ISO_IR_6);
+
+    /// The set of a defined term (PS3.3 tables C.12-2 to C.12-5).
+    fn of(term: &str) -> Option<Self> {
+        match term {
+            "ISO_IR 148" | "ISO 2022 IR 148" => Some(Self::Latin(LATIN_5)),
+            "ISO_IR 203" | "ISO 2022 IR 203" => Some(Self::Latin(LATIN_9)),
+            term => SpecificCharacterSet::from_code(term).map(Self::Codec),
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> String {
+        let (codec, others) = match self {
+            Self::Codec(codec) => (codec, &[][..]),
+            Self::Latin(others) => (&SpecificCharacterSet::ISO_IR_100, *others),
+        };
+        let text = codec.decode(bytes);
+        let text = text.unwrap_or_else(|_| bytes.iter().map(|_| REPLACEMENT).collect());
+        if others.is_empty() {
+            return text;
+        }
+        let other = |c| {
+            others
+                .iter()
+                .find(|(latin, _)| *latin == c)
+                .map_or(c, |(_, other)| *other)
+        };
+        text.chars().map(other).collect()
+    }
+}
+
 /// The character sets of a data set, from the value of Specific Character Set (0008,0005).
 #[derive(Debug)]
-pub(super) struct Charsets {
-    first: SpecificCharacterSet,
+pub struct Charsets {
+    first: Set,
     known: bool,
 }
 
 impl Charsets {
     /// Reads the element's value; absent or empty means the default repertoire (ISO IR 6).
-    pub(super) fn from_value(value: &[u8]) -> Self {
+    pub fn from_value(value: &[u8]) -> Self {
         let first = value.split(|b| *b == b'\\').next().unwrap_or_default();
         let first = String::from_utf8_lossy(first);
         let first = first.trim_matches(['\0', ' ']);
-        if first.is_empty() {
-            return Self {
-                first: SpecificCharacterSet::ISO_IR_6,
-                known: true,
-            };
-        }
-        match SpecificCharacterSet::from_code(first) {
-            Some(first) => Self { first, known: true },
-            None => Self {
-                first: SpecificCharacterSet::ISO_IR_6,
-                known: false,
-            },
+        let set = if first.is_empty() {
+            Some(Set::DEFAULT)
+        } else {
+            Set::of(first)
+        };
+        let known = set.is_some();
+        Self {
+            first: set.unwrap_or(Set::DEFAULT),
+            known,
         }
     }
 
     /// Decodes `value` and drops the padding. Never fails: an identifier with one bad byte must
     /// still be shown.
-    pub(super) fn decode(&self, value: &[u8]) -> String {
+    pub fn decode(&self, value: &[u8]) -> String {
         let text = if value.contains(&ESCAPE) {
             self.decode_escaped(value)
         } else if let (false, Ok(text)) = (self.known, std::str::from_utf8(value)) {
             text.to_owned()
         } else {
-            decode_with(&self.first, value)
+            self.first.decode(value)
         };
         text.trim_matches(['\0', ' ']).to_owned()
     }
@@ -54,27 +114,25 @@ impl Charsets {
     /// Cuts at escape sequences and decodes each run by what the last one designated.
     fn decode_escaped(&self, value: &[u8]) -> String {
         let mut runs = value.split(|b| *b == ESCAPE);
-        let mut text = decode_with(&self.first, runs.next().unwrap_or_default());
+        let mut text = self.first.decode(runs.next().unwrap_or_default());
         let mut upper = self.first.clone();
         for run in runs {
             match Designation::read(run) {
-                Some((Designation::Ascii, rest)) => text.push_str(&decode_with(&upper, rest)),
+                Some((Designation::Ascii, rest)) => text.push_str(&upper.decode(rest)),
                 Some((Designation::Upper(code), rest)) => {
-                    upper = SpecificCharacterSet::from_code(code)
-                        .unwrap_or(SpecificCharacterSet::ISO_IR_100);
-                    text.push_str(&decode_with(&upper, rest));
+                    upper = Set::of(code).unwrap_or(Set::DEFAULT);
+                    text.push_str(&upper.decode(rest));
                 }
                 Some((Designation::TwoByteLower, _)) => {
                     let mut with_escape = Vec::with_capacity(run.len() + 1);
                     with_escape.push(ESCAPE);
                     with_escape.extend_from_slice(run);
-                    let japanese = SpecificCharacterSet::from_code("ISO 2022 IR 87")
-                        .unwrap_or(SpecificCharacterSet::ISO_IR_6);
-                    text.push_str(&decode_with(&japanese, &with_escape));
+                    let japanese = Set::of("ISO 2022 IR 87").unwrap_or(Set::DEFAULT);
+                    text.push_str(&japanese.decode(&with_escape));
                 }
                 None => {
                     text.push(REPLACEMENT);
-                    text.push_str(&decode_with(&upper, run));
+                    text.push_str(&upper.decode(run));
                 }
             }
         }
@@ -112,6 +170,8 @@ impl Designation {
             (b"-G", Designation::Upper("ISO 2022 IR 127")),
             (b"-H", Designation::Upper("ISO 2022 IR 138")),
             (b"-L", Designation::Upper("ISO 2022 IR 144")),
+            (b"-M", Designation::Upper("ISO 2022 IR 148")),
+            (b"-b", Designation::Upper("ISO 2022 IR 203")),
             (b"-T", Designation::Upper("ISO 2022 IR 166")),
         ];
         TABLE.iter().find_map(|(code, designation)| {
@@ -126,12 +186,6 @@ impl Designation {
     }
 }
 
-fn decode_with(charset: &SpecificCharacterSet, bytes: &[u8]) -> String {
-    charset
-        .decode(bytes)
-        .unwrap_or_else(|_| bytes.iter().map(|_| REPLACEMENT).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +196,8 @@ mod tests {
         let cases: &[(&[u8], &[u8], &str)] = &[
             (
                 b"\\ISO 2022 IR 87",
-                b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+                b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B\
+                  =\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
                 "Yamada^Tarou=山田^太郎=やまだ^たろう",
             ),
             (
@@ -152,7 +207,8 @@ mod tests {
             ),
             (
                 b"\\ISO 2022 IR 149",
-                b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+                b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7\
+                  =\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
                 "Hong^Gildong=洪^吉洞=홍^길동",
             ),
             (
@@ -160,9 +216,19 @@ mod tests {
                 "Wang^XiaoDong=王^小东".as_bytes(),
                 "Wang^XiaoDong=王^小东",
             ),
-            (b"GB18030", b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", "Wang^XiaoDong=王^小东"),
+            (
+                b"GB18030",
+                b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab",
+                "Wang^XiaoDong=王^小东",
+            ),
+            (b"ISO_IR 148", b"Y\xfdld\xfdz^\xddbrahim", "Yıldız^İbrahim"),
+            (b"ISO_IR 203", b"Z\xb8^\xa4", "Zž^€"),
             (b"ISO_IR 100", b"Buc^J\xe9r\xf4me ", "Buc^Jérôme"),
-            (b"\\ISO 2022 IR 58", b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang=张^小东"),
+            (
+                b"\\ISO 2022 IR 58",
+                b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab",
+                "Zhang=张^小东",
+            ),
         ];
         for (charset, value, expected) in cases {
             assert_eq!(&Charsets::from_value(charset).decode(value), expected);
