@@ -246,9 +246,11 @@ impl Owner {
                 .ring_due
                 .filter(|_| grantable)
                 .map(|due| (due, "a ring ends"));
+            let logged = !self.unlogged_rings.contains(&case.id);
             let stagger = case
                 .staggered
                 .iter()
+                .filter(|_| logged)
                 .map(|(due, _)| (*due, "an offer is due"))
                 .min();
             let escalate = case.escalate_due.map(|due| (due, "a case escalates"));
