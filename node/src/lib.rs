@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod demo;
 pub mod desk;
 pub mod dicom;
@@ -14,4 +15,6 @@ pub mod keystore;
 pub mod mesh;
 pub mod phi;
 pub mod random;
+pub mod release;
 pub mod store;
+pub mod witness;

@@ -34,7 +34,7 @@ use crate::mesh::{MeshHandle, Protocol, Verdict as GossipVerdict};
 use clock::Clock;
 use effects::Effects;
 use handle::{ADVERTS_MAX, ASKS_MAX, Advert, Ask, Incoming, MESSAGES_MAX};
-use log::LogHandle;
+use log::{LogHandle, LogNews};
 use ports::{DeskPort, OwnerPort};
 
 pub use handle::{AskError, CaseView, DriverHandle, DriverStopped, FetchTicket};
@@ -166,13 +166,12 @@ impl Driver {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            size = self.log.durable() => match size {
-                Some(0) => {}
-                Some(size) => self.outcome(Outcome::Durable { index: size - 1 }),
-                None => return Err(DriverError::Log),
-            },
-            size = self.log.witnessed() => match size {
-                Some(size) => {
+            news = self.log.news() => match news {
+                Some(LogNews::Durable(0)) => {}
+                Some(LogNews::Durable(size)) => {
+                    self.outcome(Outcome::Durable { index: size - 1 });
+                }
+                Some(LogNews::Witnessed(size)) => {
                     self.timeline.note("cosigned", 0, serde_json::json!({ "size": size }));
                     self.outcome(Outcome::Witnessed { size });
                 }
@@ -276,7 +275,7 @@ impl Driver {
 
     fn send(&mut self, transmit: Transmit) {
         let Transmit { to, message } = transmit;
-        let (name, bytes) = (message.name(), message.encode());
+        let (name, bytes) = (message.name(), message.to_bytes());
         let length = bytes.len() as u64;
         let under_way = self.sending.entry(to).or_default();
         if *under_way >= SENDS_PER_PEER_MAX || self.sends.len() >= SENDS_MAX {

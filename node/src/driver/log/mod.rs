@@ -31,7 +31,7 @@ use crate::files::FileError;
 
 pub use cosigner::{Cosigner, Witness};
 pub use files::LogFiles;
-pub use payloads::{PayloadFault, PayloadStore};
+pub use payloads::{PayloadFault, PayloadStore, Sealed, Unsealed, frame, unframe};
 pub use replay::{ReplayError, replay};
 
 /// Why the log cannot be opened, read or written.
@@ -81,6 +81,15 @@ pub struct LogHandle {
     witnessed: watch::Receiver<Option<SignedCheckpoint>>,
     /// One more than the last index handed to the writer.
     asked: u64,
+}
+
+/// News of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogNews {
+    /// It is durable up to this size.
+    Durable(u64),
+    /// The quorum cosigned this size.
+    Witnessed(u64),
 }
 
 /// What opening a log gives: the handle, and what the cosigner starts from.
@@ -137,16 +146,19 @@ impl LogHandle {
         Ok(())
     }
 
-    /// Waits for more to be durable and gives the log's size; `None` when the writer has stopped.
-    pub async fn durable(&mut self) -> Option<u64> {
-        self.durable.changed().await.ok()?;
-        Some(size_of(&self.durable.borrow_and_update()))
-    }
-
-    /// Waits for a newer cosigned checkpoint and gives its size; `None` when the cosigner stopped.
-    pub async fn witnessed(&mut self) -> Option<u64> {
-        self.witnessed.changed().await.ok()?;
-        Some(size_of(&self.witnessed.borrow_and_update()))
+    /// Waits for news of the log; `None` when the writer or the cosigner has stopped.
+    pub async fn news(&mut self) -> Option<LogNews> {
+        tokio::select! {
+            biased;
+            changed = self.durable.changed() => {
+                changed.ok()?;
+                Some(LogNews::Durable(size_of(&self.durable.borrow_and_update())))
+            }
+            changed = self.witnessed.changed() => {
+                changed.ok()?;
+                Some(LogNews::Witnessed(size_of(&self.witnessed.borrow_and_update())))
+            }
+        }
     }
 
     /// Waits until all entries handed in are durable, or the writer has stopped.
@@ -209,5 +221,3 @@ fn size_of(signed: &Option<SignedCheckpoint>) -> u64 {
     signed.as_ref().map_or(0, |signed| signed.head().size)
 }
 
-#[cfg(test)]
-mod tests;
