@@ -220,6 +220,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         grant_hash: Digest::sha256(&record.grant),
         manifest_root: prepared.manifest_root,
         manifest_digest: prepared.manifest_digest,
+        ends_us: grant.expires_us,
         from_to: (grant.from_country, grant.to_country),
         sendable: false,
         receipted: false,

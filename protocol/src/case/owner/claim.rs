@@ -20,9 +20,6 @@ use crate::wire::case::{Claim, Denial, Deny, GrantMessage};
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
-/// How long a grant holds whatever is renewed: one shift.
-const GRANT_MAX: std::time::Duration = std::time::Duration::from_secs(8 * 3_600);
-
 impl Owner {
     pub(super) fn on_claim(&mut self, from: NodeId, claim: &Claim, ctx: &mut Context) -> Verdict {
         let Some(offer) = OfferId::from_slice(&claim.offer) else {
@@ -416,7 +413,7 @@ fn grant_payload(
         expires_us: granting
             .session
             .not_after_us
-            .min(ctx.now.wall.plus_us(GRANT_MAX)),
+            .min(ctx.now.wall.plus_us(granting.facts.urgency.read_cap())),
         prepared: Some(prepared),
         policy_hash: granting.decision.policy_hash.as_bytes().to_vec(),
         rules: granting.decision.rules.clone(),

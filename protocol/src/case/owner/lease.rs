@@ -173,6 +173,19 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return Verdict::Ignore("no such case");
         };
+        let over = ctx.now.wall.unix_us >= lease.ends_us;
+        if over && case.is_current(fence) && case.holds_lease() {
+            if !ctx.log.is_full() {
+                self.log_expiry(id, &lease, "held longer than a read may take", ctx);
+            }
+            revoke(
+                from,
+                fence,
+                "the lease was held longer than a read may take",
+                ctx,
+            );
+            return Verdict::Accept;
+        }
         if let Some(current) = case.lease.as_mut().filter(|lease| lease.fence == fence) {
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
             ctx.send(from, Message::Renewed(renew));
@@ -185,7 +198,7 @@ impl Owner {
         {
             return Verdict::Ignore("the report is in");
         }
-        if !case.may_resume(fence, ctx.now.tick) || ctx.log.is_full() {
+        if !case.may_resume(fence, ctx.now) || ctx.log.is_full() {
             revoke(from, fence, "the lease is over", ctx);
             return Verdict::Accept;
         }
@@ -337,19 +350,24 @@ impl Owner {
         if !case.holds_lease() || ctx.now.tick < lease.expires || ctx.log.is_full() {
             return;
         }
+        self.log_expiry(id, &lease, "no renewal in time", ctx);
+    }
+
+    /// Logs that a lease ran out.
+    fn log_expiry(&mut self, id: CaseId, lease: &Lease, reason: &str, ctx: &mut Context) {
         let note = CaseNote {
             case: id.to_vec(),
             fence: lease.fence.0,
-            reason: "no renewal in time".to_owned(),
+            reason: reason.to_owned(),
             peer: lease.node.to_vec(),
         };
-        self.end_access(id, &lease, false, ctx);
+        self.end_access(id, lease, false, ctx);
         let fields = vec![(Field::Case, id.to_vec())];
         let then = vec![Then::Tell(Event::CaseState {
             case: id,
             state: "open",
         })];
-        self.log_of_lease(id, &lease, Record::LeaseExpired(note), fields, then, ctx);
+        self.log_of_lease(id, lease, Record::LeaseExpired(note), fields, then, ctx);
     }
 
     /// Counts what was served.

@@ -46,7 +46,7 @@ impl Owner {
         let Some(case) = self.cases.get(&id) else {
             return Verdict::Ignore("no such case");
         };
-        if case.may_resume(fence, ctx.now.tick) {
+        if case.may_resume(fence, ctx.now) {
             self.resume(id, &lease, vec![], ctx);
         }
         self.log_report(id, &lease, message.report, hash, ctx);
