@@ -10,4 +10,5 @@ pub mod dicomweb;
 pub mod driver;
 pub mod journal;
 pub mod mesh;
+pub mod phi;
 pub mod store;
