@@ -76,6 +76,9 @@ pub enum Limit {
     /// Too many bulk values.
     #[error("it has {0} bulk values")]
     Bulks(usize),
+    /// A bulk value is longer than a sealed file can be.
+    #[error("a bulk value has {0} bytes")]
+    Bulk(u64),
     /// Too many frames in one bulk value.
     #[error("a bulk value has {0} frames")]
     Frames(usize),

@@ -6,14 +6,14 @@ pub const ROOT_KEY: &str = "radmesh/store/root-key/1";
 pub const VALUES: &str = "radmesh/store/values/1";
 /// Name of a study in the index, from its Study Instance UID.
 pub const STUDY: &str = "radmesh/store/study/1";
+/// Name of a series within its study, from its Series Instance UID.
+pub const SERIES: &str = "radmesh/store/series/1";
 /// Name of an instance in the index, from its SOP Instance UID.
 pub const INSTANCE: &str = "radmesh/store/instance/1";
 /// Names a dataset for the duplicate test, from SOP Instance UID and dataset digest.
 pub const DUPLICATE: &str = "radmesh/store/duplicate/1";
 /// Digest of a dataset: transfer syntax, header bytes and each bulk value's place and digest.
 pub const DATASET: &str = "radmesh/store/dataset/1";
-/// Salted digest of a bulk value's plaintext, as a manifest carries it.
-pub const PLAINTEXT: &str = "radmesh/store/plaintext/1";
 /// Name of a subject's key in the index.
 pub const SUBJECT: &str = "radmesh/store/subject/1";
 /// Name of an entry in the key-value families.
@@ -25,7 +25,7 @@ pub const STAGE: &str = "radmesh/journal/stage/1";
 
 /// All labels above; a test holds them unique.
 pub const ALL: &[&str] = &[
-    ROOT_KEY, VALUES, STUDY, INSTANCE, DUPLICATE, DATASET, PLAINTEXT, SUBJECT, ENTRY, PAYLOAD,
+    ROOT_KEY, VALUES, STUDY, INSTANCE, DUPLICATE, DATASET, SERIES, SUBJECT, ENTRY, PAYLOAD,
     STAGE,
 ];
 

@@ -203,5 +203,3 @@ fn is_fresh(folder: &Path) -> Result<bool, DiskError> {
     }))
 }
 
-#[cfg(test)]
-mod tests;

@@ -98,6 +98,22 @@ impl StudyFields {
             &self.body_part,
         ]
     }
+
+    /// As [`StudyFields::all`], to be filled.
+    pub(in crate::store) fn all_mut(&mut self) -> [&mut Phi<String>; 10] {
+        [
+            &mut self.patient_id,
+            &mut self.patient_id_issuer,
+            &mut self.patient_name,
+            &mut self.birth_date,
+            &mut self.sex,
+            &mut self.accession,
+            &mut self.date,
+            &mut self.time,
+            &mut self.description,
+            &mut self.body_part,
+        ]
+    }
 }
 
 /// What an object is, as the gateway read it from the dataset.

@@ -58,7 +58,7 @@ pub struct Part {
     pub key: SymmetricKey,
     /// Salt of `plaintext`.
     pub salt: [u8; 32],
-    /// Salted digest of the plaintext ([`salted_digest`]).
+    /// Salted digest of the plaintext (`protocol::transfer::manifest::plain_digest`).
     pub plaintext: Digest,
     /// SHA-256 of the sealed file, and its name.
     pub sealed: Digest,
@@ -76,12 +76,6 @@ impl Part {
     pub fn commitment(&self) -> Digest {
         segment::key_commitment(&self.key, &self.id)
     }
-}
-
-/// The salted digest of a bulk value: over the salt and SHA-256 of the plaintext, so that who
-/// knows the image, but not the salt, cannot recognise it by its digest.
-pub fn salted_digest(salt: &[u8; 32], plaintext_sha256: &Digest) -> Digest {
-    digest::tagged(labels::PLAINTEXT, &[salt, plaintext_sha256.as_bytes()])
 }
 
 /// The digest of a dataset: transfer syntax, header, and each bulk value's place and SHA-256.
