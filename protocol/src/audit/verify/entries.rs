@@ -199,13 +199,17 @@ impl<'a> Walk<'a> {
         self.clock.cosigned(size, time_us);
     }
 
-    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on the last tree.
-    pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
+    /// Notes every file that belongs to an entry and was not asked for, once all entries were seen.
+    pub(super) fn strays(&mut self) {
         for name in self.source.paths().iter().filter_map(|path| FileName::parse(path)) {
             if name.entry().is_some() && !self.used.contains(&name) {
                 self.report.fail(Check::Files, name, name.entry(), Fault::Stray);
             }
         }
+    }
+
+    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on the last tree.
+    pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
         if let Some(remark) = cosigned_us.and_then(|us| forward_dated(self.clock.earliest_us, us)) {
             self.report.remark(Check::Entries, None, remark);
         }

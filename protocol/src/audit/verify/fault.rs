@@ -13,6 +13,7 @@ use crate::audit::archive::ArchiveError;
 use crate::audit::entry::EntryError;
 use crate::document::DocumentError;
 use crate::member::{GenesisError, MemberError};
+use crate::policy::facts::FactsError;
 
 /// The checks, in the order in which they are made and reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +209,12 @@ pub enum Fault {
     /// The disclosed facts name a licence that the reader's credential does not, or not then.
     #[error("the facts name a licence for {0} that the reader's credential did not hold then")]
     Licence(String),
+    /// The disclosed facts are refused.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// The policy text does not load.
+    #[error("cannot be used as a policy: {0}")]
+    PolicyText(String),
     /// Deciding again gives another answer.
     #[error("the policy decides otherwise: {0}")]
     Decision(&'static str),

@@ -38,6 +38,9 @@ pub(super) fn check(
 
     let mut walk = Walk::new(source, trust, log, report);
     let found = fsck(&files, log, listing, |index, entry| walk.visit(index, entry));
+    if signed.as_ref().is_some_and(|signed| signed.head().size == found.entries) {
+        walk.strays();
+    }
     let mut account = walk.finish(cosigned);
     report.looked(Check::Tree);
     report.counts.entries = found.entries;

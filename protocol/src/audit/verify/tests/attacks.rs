@@ -12,9 +12,11 @@ use crate::document::DocumentError;
 use crate::document::grant::Grant;
 use crate::member::{Credential, MemberError};
 use crypto::envelope::{Envelope, EnvelopeError};
+use crypto::log::checkpoint::CheckpointError;
 use crypto::log::fsck::Problem;
 use crypto::log::proof::{LogProof, ProofError};
 use crypto::log::quorum::QuorumError;
+use crypto::note::NoteError;
 
 fn fault(found: &[(Check, String, Fault)], check: Check, file: &str) -> Fault {
     let hit = found.iter().find(|(c, f, _)| *c == check && f == file);
@@ -205,21 +207,23 @@ fn a_wrong_witness_makes_no_quorum() {
 }
 
 #[test]
-fn a_forged_cosignature_refuses_the_checkpoint() {
+fn a_cosignature_of_another_tree_refuses_the_checkpoint() {
     let mut world = World::new();
-    world.whole_case();
     let archive = world.archive(true);
-    let mut text = String::from_utf8(archive["log/checkpoint"].clone()).expect("text");
-    let last = text.rfind('A').expect("base64");
-    text.replace_range(last..=last, "B");
-    let changed = with(&world, &archive, "log/checkpoint", text.as_bytes());
-    let found = failures(&changed);
-    assert!(
-        matches!(
-            fault(&found, Check::Quorum, "log/checkpoint"),
-            Fault::Quorum(QuorumError::Checkpoint(_))
-        ) || matches!(fault(&found, Check::Tree, "log/checkpoint"), Fault::Tree(_))
-    );
+    world.idle(true);
+    let lines = |checkpoint: &[u8]| {
+        let text = String::from_utf8(checkpoint.to_vec()).expect("text");
+        text.lines().map(|line| format!("{line}\n")).collect::<Vec<_>>()
+    };
+    let mut mixed = lines(&archive["log/checkpoint"]);
+    let cosignature = mixed.len() - 1;
+    mixed[cosignature] = lines(&world.archive(true)["log/checkpoint"])[cosignature].clone();
+    let mut changed = archive;
+    changed.insert("log/checkpoint".to_owned(), mixed.concat().into_bytes());
+    let witness = world::witness_vkey(world::WITNESS).name().clone();
+    let bad = CheckpointError::Note(NoteError::BadSignature(witness));
+    let found = fault(&failures(&changed), Check::Quorum, "log/checkpoint");
+    assert_eq!(found, Fault::Quorum(QuorumError::Checkpoint(bad)));
 }
 
 #[test]
@@ -401,6 +405,82 @@ fn openings_are_held_against_their_commitments() {
     tail.extend_from_slice(&[8, 1]);
     let found = only(&with(&world, &archive, path, &tail));
     assert_eq!(found.2, Fault::Entry(EntryError::NotCanonical));
+}
+
+/// The only failure of an archive that discloses entry 1, or none.
+fn disclosed(world: &mut World) -> Vec<(Check, String, Fault)> {
+    let archive = world.archive(true);
+    let payload = world.hospital.payloads[1].clone();
+    failures(&with(world, &archive, "openings/1.bin", &payload))
+}
+
+#[test]
+fn disclosed_facts_are_held_against_the_credential_and_the_header() {
+    let found = |change: fn(&mut crate::policy::Facts)| {
+        let mut world = World::new();
+        change(&mut world.facts);
+        world.grant();
+        let mut found = disclosed(&mut world);
+        found.retain(|(check, _, _)| *check == Check::Openings);
+        found.into_iter().map(|(_, _, fault)| fault).collect::<Vec<_>>()
+    };
+    assert_eq!(found(|_| ()), []);
+    let licence = Fault::Licence("FR".to_owned());
+    assert_eq!(found(|facts| facts.licences.push("FR".to_owned())), [licence]);
+    assert_eq!(
+        found(|facts| facts.desk_country = "FR".to_owned()),
+        [Fault::Mismatch("country of the desk")]
+    );
+    assert_eq!(
+        found(|facts| facts.credential_valid = false),
+        [Fault::Mismatch("validity of the credential")]
+    );
+    // A licence that had run out by then.
+    let mut world = World::new();
+    world.now += 2 * 86_400;
+    world.grant();
+    assert_eq!(disclosed(&mut world)[0].2, Fault::Licence("DE".to_owned()));
+}
+
+#[cfg(feature = "policy")]
+#[test]
+fn disclosed_decisions_are_made_again() {
+    let mut world = World::new();
+    world.grant();
+    let archive = world.archive(true);
+    let payload = world.hospital.payloads[1].clone();
+    let found = verdict(&[&with(&world, &archive, "openings/1.bin", &payload)]);
+    assert!(found.holds(), "{}", describe(&found));
+    assert_eq!(found.archives[0].status(Check::Decisions), Status::Holds(1));
+
+    let mut world = World::new();
+    // The study was bound to its country, and went abroad.
+    world.facts.resident = true;
+    world.grant();
+    let faults: Vec<Fault> = disclosed(&mut world).into_iter().map(|found| found.2).collect();
+    let expected = ["it refuses what was granted", "by other rules", "on another basis"];
+    assert_eq!(faults, expected.map(Fault::Decision));
+
+    let mut broken = with(&world, &archive, "openings/1.bin", &payload);
+    broken.insert("trust/policy.cedar".to_owned(), b"permit everything;".to_vec());
+    let found = failures(&broken);
+    assert!(matches!(
+        fault(&found, Check::Decisions, "trust/policy.cedar"),
+        Fault::PolicyText(_)
+    ));
+}
+
+#[cfg(not(feature = "policy"))]
+#[test]
+fn without_an_engine_it_is_said_that_nothing_was_decided_again() {
+    let mut world = World::new();
+    world.grant();
+    let archive = world.archive(true);
+    let payload = world.hospital.payloads[1].clone();
+    let found = verdict(&[&with(&world, &archive, "openings/1.bin", &payload)]);
+    let remark = Remark::DecisionsNotMade(1);
+    assert!(found.archives[0].remarks.iter().any(|noted| noted.remark == remark));
+    assert_eq!(found.archives[0].status(Check::Decisions), Status::NotChecked);
 }
 
 #[test]

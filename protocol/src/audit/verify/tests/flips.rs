@@ -54,7 +54,9 @@ fn a_changed_byte_is_found_even_if_the_list_is_signed_anew() {
         if path == NOTE_PATH || path == "trust/schema.cedarschema" {
             continue;
         }
-        for at in (0..bytes.len()).step_by(7) {
+        // The policy is long, and one hash binds it all.
+        let step = if path == "trust/policy.cedar" { 997 } else { 7 };
+        for at in (0..bytes.len()).step_by(step) {
             let mut changed = archive.clone();
             changed.get_mut(path).expect("listed")[at] ^= 1 << (at % 8);
             seal(&mut changed, &world.hospital);
