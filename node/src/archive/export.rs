@@ -41,14 +41,15 @@ pub trait ExportSource {
     /// The node's own.
     fn checkpoint(&self) -> Result<Vec<u8>, Self::Error>;
 
-    /// The bytes of a tile or bundle, by its path below the log's prefix (`tile/…`); `None` if there are none.
+    /// The bytes of a tile or bundle, by its path below the log's prefix (`tile/…`); `None` if
+    /// there are none.
     ///
     /// # Errors
     /// The node's own.
     fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// The opened payload of an entry: an encoded [`Openings`]; `None` if it was erased. Nothing of it but the
-    /// exact envelopes and proofs of a release goes into the archive.
+    /// The opened payload of an entry: an encoded [`Openings`]; `None` if it was erased. Nothing of
+    /// it but the exact envelopes and proofs of a release goes into the archive.
     ///
     /// # Errors
     /// The node's own.
@@ -115,8 +116,8 @@ pub struct Exported {
     pub bytes: u64,
 }
 
-/// Writes the archive of a log into `folder`, which must be absent or empty. Report text, patient data and other
-/// payloads stay at home.
+/// Writes the archive of a log into `folder`, which must be absent or empty. Report text, patient
+/// data and other payloads stay at home.
 ///
 /// # Errors
 /// [`ExportError`]; the target is as it was.
@@ -181,7 +182,10 @@ impl<S: ExportSource> Archive<'_, S> {
                 TileKind::Entries => {
                     let bundle = read_bundle(&tiles_of, &tile)?;
                     self.put(FileName::Tile(tile), &bundle)?;
-                    let malformed = |error| ReadError::Malformed { path: tile.path(), error };
+                    let malformed = |error| ReadError::Malformed {
+                        path: tile.path(),
+                        error,
+                    };
                     let entries = parse_bundle(&bundle, tile.width()).map_err(malformed)?;
                     for (index, entry) in (tile.index() * TILE_WIDTH..).zip(entries) {
                         self.entry(index, entry)?;
@@ -194,10 +198,14 @@ impl<S: ExportSource> Archive<'_, S> {
 
     /// What hangs on one entry.
     fn entry(&mut self, index: u64, bytes: &[u8]) -> Result<(), ExportError<S::Error>> {
-        let entry = Entry::decode_bytes(bytes)
-            .map_err(|error| ExportError::Entry { index, error })?;
+        let entry =
+            Entry::decode_bytes(bytes).map_err(|error| ExportError::Entry { index, error })?;
         let kind = entry.header().kind;
-        let attached = [Kind::ReleaseGranted, Kind::GrantAccepted, Kind::ReceiptAccepted];
+        let attached = [
+            Kind::ReleaseGranted,
+            Kind::GrantAccepted,
+            Kind::ReceiptAccepted,
+        ];
         if attached.iter().all(|attached| *attached as i32 != kind) {
             return Ok(());
         }
@@ -219,9 +227,13 @@ impl<S: ExportSource> Archive<'_, S> {
     }
 
     fn finish(mut self, folder: &Path) -> Result<Exported, ExportError<S::Error>> {
-        let signature = self.source.sign(&self.manifest.text()).map_err(ExportError::Source)?;
+        let signature = self
+            .source
+            .sign(&self.manifest.text())
+            .map_err(ExportError::Source)?;
         let note = self.manifest.note(&signature);
-        self.staged.write(protocol::audit::archive::NOTE_PATH, &note)?;
+        self.staged
+            .write(protocol::audit::archive::NOTE_PATH, &note)?;
         self.bytes += note.len() as u64;
         self.staged.publish()?;
         Ok(Exported {

@@ -1,4 +1,5 @@
-//! An archive in a folder, as the verifier reads it: listed once, read in bounds, links never followed.
+//! An archive in a folder, as the verifier reads it: listed once, read in bounds, links never
+//! followed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -15,7 +16,7 @@ const DEPTH_MAX: usize = 12;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The system cannot list it.
-    #[error("{}: cannot be listed: {source}; name a folder that `radmesh audit export` wrote", path.display())]
+    #[error("{}: {source}; name a folder that `radmesh audit export` wrote", path.display())]
     List {
         /// The folder.
         path: PathBuf,
@@ -43,7 +44,10 @@ impl Folder {
         let mut paths = BTreeMap::new();
         let mut open = vec![(root.to_owned(), String::new(), 0)];
         while let Some((path, prefix, depth)) = open.pop() {
-            let failed = |source| FolderError::List { path: path.clone(), source };
+            let failed = |source| FolderError::List {
+                path: path.clone(),
+                source,
+            };
             for item in path.read_dir().map_err(failed)? {
                 let item = item.map_err(failed)?;
                 let kind = item.file_type().map_err(failed)?;
@@ -59,7 +63,10 @@ impl Folder {
                 }
             }
         }
-        Ok(Self { root: root.to_owned(), paths })
+        Ok(Self {
+            root: root.to_owned(),
+            paths,
+        })
     }
 }
 
@@ -77,7 +84,11 @@ impl Source for Folder {
                 let file = std::fs::File::open(self.root.join(path));
                 file.and_then(|file| file.take(max.saturating_add(1)).read_to_end(&mut bytes))
                     .map_err(|_| ReadError::Unreadable)?;
-                if bytes.len() as u64 > max { Err(ReadError::TooLarge) } else { Ok(bytes) }
+                if bytes.len() as u64 > max {
+                    Err(ReadError::TooLarge)
+                } else {
+                    Ok(bytes)
+                }
             }
         }
     }

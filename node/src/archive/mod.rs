@@ -6,7 +6,8 @@
 //!                      v
 //!                     DIR             complete, or not there
 //! ```
-//! The formats are `protocol::audit::archive`'s. A crash leaves `DIR.partial`, which no export touches again.
+//! The formats are `protocol::audit::archive`'s. A crash leaves `DIR.partial`, which no export
+//! touches again.
 
 mod export;
 mod folder;

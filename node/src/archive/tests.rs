@@ -59,12 +59,18 @@ impl Node {
             trust: trust(),
             rng: ChaCha20Rng::from_seed([1; 32]),
         };
-        node.append(Kind::NodeStarted, &Record::NodeStarted(NodeRecord::default()));
+        node.append(
+            Kind::NodeStarted,
+            &Record::NodeStarted(NodeRecord::default()),
+        );
         node
     }
 
     fn append(&mut self, kind: Kind, record: &Record) {
-        let wall = Wall { unix_us: NOW * 1_000_000, uncertainty_us: 1_000 };
+        let wall = Wall {
+            unix_us: NOW * 1_000_000,
+            uncertainty_us: 1_000,
+        };
         let header = Header::new(kind, Action::Execute, "Nord Hospital", wall);
         let fields = vec![(Field::Record, record.encode())];
         let draft = EntryDraft::new(header, None, fields, &mut self.rng);
@@ -80,7 +86,10 @@ impl ExportSource for Node {
     type Error = Nothing;
 
     fn checkpoint(&self) -> Result<Vec<u8>, Nothing> {
-        let checkpoint = Checkpoint { origin: name("nord.example/log"), head: self.writer.head() };
+        let checkpoint = Checkpoint {
+            origin: name("nord.example/log"),
+            head: self.writer.head(),
+        };
         let line = cosign(&checkpoint, &name("witness.example"), &key(4), NOW).unwrap();
         let mut signed = checkpoint.sign(&key(3));
         signed.add(line).unwrap();
@@ -101,7 +110,11 @@ impl ExportSource for Node {
     }
 
     fn sign(&self, text: &str) -> Result<NoteSignature, Nothing> {
-        Ok(NoteSignature::ed25519(text, &name("nord.example/log"), &key(3)))
+        Ok(NoteSignature::ed25519(
+            text,
+            &name("nord.example/log"),
+            &key(3),
+        ))
     }
 }
 
@@ -111,13 +124,24 @@ fn trust() -> TrustFiles {
         country: "DE".to_owned(),
         key: key(1).verifying_key(),
     };
-    let genesis =
-        Genesis { name: "Test".to_owned(), threshold: 1, council: vec![council], created: NOW };
+    let genesis = Genesis {
+        name: "Test".to_owned(),
+        threshold: 1,
+        council: vec![council],
+        created: NOW,
+    };
     let sign = |kind: &str, payload| Envelope::sign(kind, payload, &[&key(1)]).unwrap().encode();
     let genesis = sign(GENESIS_TYPE, genesis.encode());
-    let witness =
-        VerifierKey::new(name("witness.example"), KeyType::Cosignature, key(4).verifying_key());
-    let log = VerifierKey::new(name("nord.example/log"), KeyType::Ed25519, key(3).verifying_key());
+    let witness = VerifierKey::new(
+        name("witness.example"),
+        KeyType::Cosignature,
+        key(4).verifying_key(),
+    );
+    let log = VerifierKey::new(
+        name("nord.example/log"),
+        KeyType::Ed25519,
+        key(3).verifying_key(),
+    );
     let credential = Credential {
         genesis: Digest::sha256(&genesis),
         serial: 1,
@@ -154,7 +178,10 @@ fn an_export_verifies_wherever_it_is_moved() {
     let root = tempfile::tempdir().unwrap();
     let mut node = Node::new();
     for _ in 0..300 {
-        node.append(Kind::NodeStopped, &Record::NodeStopped(NodeRecord::default()));
+        node.append(
+            Kind::NodeStopped,
+            &Record::NodeStopped(NodeRecord::default()),
+        );
     }
     let folder = root.path().join("a/b/archive");
     let exported = export(&node, &folder).unwrap();
@@ -167,7 +194,10 @@ fn an_export_verifies_wherever_it_is_moved() {
     let listed = Folder::open(&moved).unwrap();
     assert_eq!(listed.paths().len() as u64, exported.files);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&moved), mode(&moved.join("log/tile"))), (0o700, 0o700));
+    assert_eq!(
+        (mode(&moved), mode(&moved.join("log/tile"))),
+        (0o700, 0o700)
+    );
     assert_eq!(mode(&moved.join("archive.note")), 0o600);
 }
 
@@ -185,8 +215,14 @@ fn a_release_brings_its_documents_and_nothing_else() {
         ..ReleaseRecord::default()
     };
     for (kind, record) in [
-        (Kind::ReleaseGranted, Record::ReleaseGranted(release.clone())),
-        (Kind::ReceiptAccepted, Record::ReceiptAccepted(release.clone())),
+        (
+            Kind::ReleaseGranted,
+            Record::ReleaseGranted(release.clone()),
+        ),
+        (
+            Kind::ReceiptAccepted,
+            Record::ReceiptAccepted(release.clone()),
+        ),
         (Kind::GrantAccepted, Record::GrantAccepted(release.clone())),
         (Kind::ReleaseRefused, Record::ReleaseRefused(release)),
     ] {
@@ -197,15 +233,24 @@ fn a_release_brings_its_documents_and_nothing_else() {
     let read = |path: &str| std::fs::read(folder.join(path)).unwrap();
     assert_eq!(read("grants/1.env"), b"grant");
     assert_eq!(read("receipts/2.env"), b"receipt");
-    assert_eq!((read("receipts/2.entry"), read("receipts/2.proof")), (b"entry".into(), b"proof".into()));
+    assert_eq!(
+        (read("receipts/2.entry"), read("receipts/2.proof")),
+        (b"entry".into(), b"proof".into())
+    );
     assert_eq!(read("grants/3.env"), b"grant");
-    assert_eq!((read("peer/3.entry"), read("peer/3.proof")), (b"entry".into(), b"proof".into()));
+    assert_eq!(
+        (read("peer/3.entry"), read("peer/3.proof")),
+        (b"entry".into(), b"proof".into())
+    );
     assert!(read("proofs/1.tlog-proof").starts_with(b"c2sp.org/tlog-proof@v1\nindex 1\n"));
     let listed = Folder::open(&folder).unwrap();
     for path in listed.paths() {
         let bytes = listed.read(&path, u64::MAX).unwrap();
         let leaked = bytes.windows(6).any(|window| window == b"SECRET");
-        assert!(!leaked && !path.starts_with("grants/4") && !path.starts_with("openings"), "{path}");
+        assert!(
+            !leaked && !path.starts_with("grants/4") && !path.starts_with("openings"),
+            "{path}"
+        );
     }
 }
 
@@ -217,12 +262,18 @@ fn a_folder_with_anything_in_it_is_refused_and_untouched() {
     std::fs::create_dir(&folder).unwrap();
     export(&node, &folder).unwrap();
     let again = export(&node, &folder).unwrap_err();
-    assert!(matches!(again, ExportError::Write(WriteError::NotEmpty(_))), "{again}");
+    assert!(
+        matches!(again, ExportError::Write(WriteError::NotEmpty(_))),
+        "{again}"
+    );
     assert!(verified(&folder));
     let file = root.path().join("file");
     std::fs::write(&file, b"x").unwrap();
     let refused = export(&node, &file).unwrap_err();
-    assert!(matches!(refused, ExportError::Write(WriteError::NotEmpty(_))), "{refused}");
+    assert!(
+        matches!(refused, ExportError::Write(WriteError::NotEmpty(_))),
+        "{refused}"
+    );
     assert_eq!(std::fs::read(&file).unwrap(), b"x");
 }
 
@@ -235,7 +286,10 @@ fn an_export_that_fails_leaves_nothing() {
     node.payloads[1] = None;
     let folder = root.path().join("archive");
     let erased = export(&node, &folder).unwrap_err();
-    assert!(matches!(erased, ExportError::Record { index: 1, .. }), "{erased}");
+    assert!(
+        matches!(erased, ExportError::Record { index: 1, .. }),
+        "{erased}"
+    );
     assert_eq!(root.path().read_dir().unwrap().count(), 0);
 
     let mut node = Node::new();
@@ -251,7 +305,10 @@ fn what_a_crash_left_is_named_and_kept() {
     let left = root.path().join("archive.partial");
     std::fs::create_dir(&left).unwrap();
     let refused = export(&Node::new(), &root.path().join("archive")).unwrap_err();
-    assert!(matches!(refused, ExportError::Write(WriteError::Staged(_))), "{refused}");
+    assert!(
+        matches!(refused, ExportError::Write(WriteError::Staged(_))),
+        "{refused}"
+    );
     assert!(left.exists());
 }
 
@@ -265,8 +322,14 @@ fn a_link_in_an_archive_is_no_file() {
     std::fs::rename(&policy, &outside).unwrap();
     std::os::unix::fs::symlink(&outside, &policy).unwrap();
     let opened = Folder::open(&folder).unwrap();
-    let input = protocol::audit::verify::Input { label: "a", source: &opened };
+    let input = protocol::audit::verify::Input {
+        label: "a",
+        source: &opened,
+    };
     let found = verify(&[input], Options::default());
     let failure = &found.archives[0].failures[0];
-    assert_eq!((failure.file.as_str(), &failure.fault), ("trust/policy.cedar", &Fault::Unreadable));
+    assert_eq!(
+        (failure.file.as_str(), &failure.fault),
+        ("trust/policy.cedar", &Fault::Unreadable)
+    );
 }

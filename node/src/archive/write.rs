@@ -17,7 +17,7 @@ pub enum WriteError {
     #[error("{}: is not empty; name a folder that is empty or does not exist", .0.display())]
     NotEmpty(PathBuf),
     /// An export is on its way, or died.
-    #[error("{}: another export is writing, or was cut off; if none is running, remove it", .0.display())]
+    #[error("{}: another export writes here; if it was cut off, remove it", .0.display())]
     Staged(PathBuf),
     /// The path has no last part.
     #[error("{}: does not name a folder", .0.display())]
@@ -37,7 +37,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
     move |source| WriteError::Io { path, source }
 }
 
-/// A folder beside its target, renamed onto it when it is complete. Dropped before that, it is removed.
+/// A folder beside its target, renamed onto it when it is complete. Dropped before that, it is
+/// removed.
 pub(super) struct Staged {
     target: PathBuf,
     partial: PathBuf,
@@ -60,7 +61,9 @@ impl Staged {
             }
             Err(error) => return Err(at(target)(error)),
         }
-        let name = target.file_name().ok_or_else(|| WriteError::NoName(target.to_owned()))?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| WriteError::NoName(target.to_owned()))?;
         let mut partial_name = name.to_owned();
         partial_name.push(".partial");
         let partial = target.with_file_name(partial_name);
@@ -75,7 +78,12 @@ impl Staged {
             Err(error) => return Err(at(&partial)(error)),
         }
         let folders = BTreeSet::from([partial.clone()]);
-        Ok(Self { target: target.to_owned(), partial, folders, published: false })
+        Ok(Self {
+            target: target.to_owned(),
+            partial,
+            folders,
+            published: false,
+        })
     }
 
     /// Writes one file and syncs it. `path` is one of an archive's, so it cannot lead out.
@@ -89,7 +97,10 @@ impl Staged {
             missing.push(folder.to_owned());
         }
         for folder in missing.into_iter().rev() {
-            DirBuilder::new().mode(FOLDER_MODE).create(&folder).map_err(at(&folder))?;
+            DirBuilder::new()
+                .mode(FOLDER_MODE)
+                .create(&folder)
+                .map_err(at(&folder))?;
             self.folders.insert(folder);
         }
         let mut options = OpenOptions::new();
@@ -121,9 +132,12 @@ impl Drop for Staged {
 }
 
 fn parent(path: &Path) -> Option<&Path> {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty())
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
 }
 
 fn sync_folder(folder: &Path) -> Result<(), WriteError> {
-    File::open(folder).and_then(|opened| opened.sync_all()).map_err(at(folder))
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(at(folder))
 }

@@ -55,7 +55,13 @@ impl ExportArguments {
         let text = if self.json {
             format!("{:#}\n", summary(&exported))
         } else {
-            let Exported { folder, origin, entries, files, bytes } = &exported;
+            let Exported {
+                folder,
+                origin,
+                entries,
+                files,
+                bytes,
+            } = &exported;
             let folder = folder.display();
             format!("{folder}: {entries} entries of {origin}, {files} files, {bytes} bytes\n")
         };
@@ -71,10 +77,17 @@ impl VerifyArguments {
     /// A folder that cannot be listed.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let verdict = verify_folders(&self.archives, self.genesis)?;
-        let text =
-            if self.json { format!("{:#}\n", json::of(&verdict)) } else { describe(&verdict) };
+        let text = if self.json {
+            format!("{:#}\n", json::of(&verdict))
+        } else {
+            describe(&verdict)
+        };
         std::io::stdout().write_all(text.as_bytes())?;
-        Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if verdict.holds() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
@@ -88,13 +101,22 @@ pub fn verify_folders(
 ) -> Result<Verdict, FolderError> {
     let folders = archives.iter().map(|path| Folder::open(path));
     let folders: Vec<Folder> = folders.collect::<Result<_, _>>()?;
-    let labels: Vec<String> = archives.iter().map(|path| path.display().to_string()).collect();
+    let labels: Vec<String> = archives
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let inputs: Vec<Input<'_>> = folders
         .iter()
         .zip(&labels)
         .map(|(source, label)| Input { label, source })
         .collect();
-    Ok(verify(&inputs, Options { genesis, stop_early: false }))
+    Ok(verify(
+        &inputs,
+        Options {
+            genesis,
+            stop_early: false,
+        },
+    ))
 }
 
 fn summary(exported: &Exported) -> serde_json::Value {

@@ -1,13 +1,15 @@
-//! The witness role and its client, without network or disk (c2sp.org/tlog-witness, `add-checkpoint`).
+//! The witness role and its client, without network or disk (c2sp.org/tlog-witness,
+//! `add-checkpoint`).
 //!
 //! ```text
 //! log                                  witness
-//!   old size, proof, checkpoint ──>    admit: known log? signed? consistent with what was cosigned last?
+//!   old size, proof, checkpoint ──>    admit: known? signed? consistent with the last one?
 //!                                      store the new head, durably
 //!                     <── cosignature  cosign
 //! ```
-//! [`admit`] gives an [`Admitted`] and no answer: the answer comes from [`Admitted::cosign`], to be called once the
-//! head is durable. Reading the held head, admitting and storing must be one critical section per origin.
+//! [`admit`] gives an [`Admitted`] and no answer: the answer comes from [`Admitted::cosign`], to be
+//! called once the head is durable. Reading the held head, admitting and storing must be one
+//! critical section per origin.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +81,8 @@ pub struct Answer {
 pub struct Refused {
     /// Why.
     pub reason: RefusedReason,
-    /// The log itself signed two trees of which neither extends the other: a person must look at it.
+    /// The log itself signed two trees of which neither extends the other: a person must look at
+    /// it.
     pub alarm: bool,
 }
 
@@ -117,7 +120,11 @@ impl Refused {
 
 fn text_answer(status: u16, reason: &impl ToString) -> Answer {
     let body = format!("{}\n", reason.to_string()).into_bytes();
-    Answer { status, content_type: Some("text/plain; charset=utf-8"), body }
+    Answer {
+        status,
+        content_type: Some("text/plain; charset=utf-8"),
+        body,
+    }
 }
 
 /// A checkpoint that may be cosigned once its head is stored.
@@ -151,11 +158,16 @@ impl Admitted {
         now: Wall,
     ) -> Result<Answer, NoteError> {
         let line = cosign::cosign(&self.checkpoint, witness, key, now.unix_s())?;
-        Ok(Answer { status: 200, content_type: None, body: line.line().into_bytes() })
+        Ok(Answer {
+            status: 200,
+            content_type: None,
+            body: line.line().into_bytes(),
+        })
     }
 }
 
-/// Decides on the body of an `add-checkpoint` request. `held` gives the head last stored for an origin.
+/// Decides on the body of an `add-checkpoint` request. `held` gives the head last stored for an
+/// origin.
 ///
 /// # Errors
 /// [`Refused`], with its answer.
@@ -164,29 +176,37 @@ pub fn admit(
     logs: &KnownLogs,
     held: impl FnOnce(&KeyName) -> Option<TreeHead>,
 ) -> Result<Admitted, Refused> {
-    let request = AddCheckpoint::parse(body)
-        .map_err(|error| Refused { reason: error.into(), alarm: false })?;
+    let request = AddCheckpoint::parse(body).map_err(|error| Refused {
+        reason: error.into(),
+        alarm: false,
+    })?;
     let checkpoint = request.checkpoint.checkpoint();
     let held = held(&checkpoint.origin);
     match decide(&request, logs.key(&checkpoint.origin), held.as_ref()) {
-        Ok(_) => Ok(Admitted { checkpoint: checkpoint.clone() }),
+        Ok(_) => Ok(Admitted {
+            checkpoint: checkpoint.clone(),
+        }),
         Err(refusal) => {
             let alarm = is_fork(&request, held.as_ref(), &refusal);
-            Err(Refused { reason: refusal.into(), alarm })
+            Err(Refused {
+                reason: refusal.into(),
+                alarm,
+            })
         }
     }
 }
 
-/// The log's own signatures prove a fork: another tree of the very size that was cosigned. A proof that does not
-/// hold is no evidence, because anybody can send the log's checkpoint with a wrong proof.
+/// The log's own signatures prove a fork: another tree of the very size that was cosigned. A proof
+/// that does not hold is no evidence, because anybody can send the log's checkpoint with a wrong
+/// proof.
 fn is_fork(request: &AddCheckpoint, held: Option<&TreeHead>, refusal: &Refusal) -> bool {
     let signed = !matches!(refusal, Refusal::UnknownOrigin | Refusal::Signature(_));
     let head = request.checkpoint.head();
     signed && held.is_some_and(|held| held.size == head.size && held.root != head.root)
 }
 
-/// The request that brings a witness from `old` to `checkpoint`, with its proof from the log's tiles, which may
-/// have grown to `tiles_size`.
+/// The request that brings a witness from `old` to `checkpoint`, with its proof from the log's
+/// tiles, which may have grown to `tiles_size`.
 ///
 /// # Errors
 /// [`ReadError`]: a tile is missing or malformed, or the sizes make no sense.
@@ -198,14 +218,19 @@ pub fn request<R: TileReader>(
 ) -> Result<Vec<u8>, ReadError> {
     let tree = TileTree::new(tiles, tiles_size)?;
     let proof = consistency_proof(&tree, old, checkpoint.head().size)?;
-    Ok(AddCheckpoint { old, proof, checkpoint }.encode())
+    Ok(AddCheckpoint {
+        old,
+        proof,
+        checkpoint,
+    }
+    .encode())
 }
 
 /// Why a witness's answer brings no cosignature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// It holds a tree of another size: ask again from there. If that is larger than the log, the log is behind
-    /// (an old snapshot was restored) and must not append.
+    /// It holds a tree of another size: ask again from there. If that is larger than the log, the
+    /// log is behind (an old snapshot was restored) and must not append.
     #[error("the witness holds size {0}")]
     Holds(u64),
     /// It refuses, with this status.
@@ -222,7 +247,8 @@ pub enum AnswerError {
     Cosignature(#[from] CosignError),
 }
 
-/// Takes a witness's answer: adds its cosignature to the checkpoint and gives its time, seconds since the epoch.
+/// Takes a witness's answer: adds its cosignature to the checkpoint and gives its time, seconds
+/// since the epoch.
 ///
 /// # Errors
 /// [`AnswerError`]; the checkpoint is unchanged then.
@@ -270,7 +296,12 @@ mod tests {
         fn new(entries: &[&[u8]]) -> Self {
             let key = SigningKey::from_seed(&[1; 32]);
             let name = KeyName::new("log.example").expect("a name");
-            let mut log = Self { key, name, writer: LogWriter::new(), files: BTreeMap::new() };
+            let mut log = Self {
+                key,
+                name,
+                writer: LogWriter::new(),
+                files: BTreeMap::new(),
+            };
             entries.iter().for_each(|entry| log.append(entry));
             log
         }
@@ -278,12 +309,17 @@ mod tests {
         fn append(&mut self, entry: &[u8]) {
             self.writer.append(entry).expect("short");
             let files = self.writer.take_files();
-            self.files.extend(files.into_iter().map(|file| (file.path, file.bytes)));
+            self.files
+                .extend(files.into_iter().map(|file| (file.path, file.bytes)));
         }
 
         fn checkpoint(&self) -> SignedCheckpoint {
             let head = self.writer.head();
-            Checkpoint { origin: self.name.clone(), head }.sign(&self.key)
+            Checkpoint {
+                origin: self.name.clone(),
+                head,
+            }
+            .sign(&self.key)
         }
 
         fn request(&self, old: u64) -> Vec<u8> {
@@ -300,7 +336,10 @@ mod tests {
     }
 
     fn witness() -> (KeyName, SigningKey, VerifierKey) {
-        let (name, key) = (KeyName::new("witness.example"), SigningKey::from_seed(&[2; 32]));
+        let (name, key) = (
+            KeyName::new("witness.example"),
+            SigningKey::from_seed(&[2; 32]),
+        );
         let name = name.expect("a name");
         let public = VerifierKey::new(name.clone(), KeyType::Cosignature, key.verifying_key());
         (name, key, public)
@@ -315,7 +354,10 @@ mod tests {
             let admitted = admit(&log.request(old), &log.known(), |_| held).expect("consistent");
             assert_eq!(admitted.persist(), log.writer.head());
             held = Some(admitted.persist());
-            let now = Wall { unix_us: TIME * 1_000_000, uncertainty_us: 0 };
+            let now = Wall {
+                unix_us: TIME * 1_000_000,
+                uncertainty_us: 0,
+            };
             let answer = admitted.cosign(&name, &key, now).expect("a time");
             let mut signed = log.checkpoint();
             let taken = take_answer(&mut signed, &public, answer.status, &answer.body);
@@ -342,14 +384,27 @@ mod tests {
         assert_eq!((forged.0.status, forged.1), (403, false));
 
         let stale = status(&log.request(0), &known, Some(head)).expect_err("stale");
-        let expected =
-            Answer { status: 409, content_type: Some(SIZE_TYPE), body: b"3\n".to_vec() };
+        let expected = Answer {
+            status: 409,
+            content_type: Some(SIZE_TYPE),
+            body: b"3\n".to_vec(),
+        };
         assert_eq!(stale, (expected, false));
 
-        let above = AddCheckpoint { old: 4, proof: Vec::new(), checkpoint: log.checkpoint() };
+        let above = AddCheckpoint {
+            old: 4,
+            proof: Vec::new(),
+            checkpoint: log.checkpoint(),
+        };
         let above = status(&above.encode(), &known, Some(head)).expect_err("above");
         assert_eq!((above.0.status, above.1), (400, false));
-        assert_eq!(status(b"old 01\n\n", &known, None).expect_err("garbage").0.status, 400);
+        assert_eq!(
+            status(b"old 01\n\n", &known, None)
+                .expect_err("garbage")
+                .0
+                .status,
+            400
+        );
     }
 
     #[test]
@@ -381,7 +436,10 @@ mod tests {
         assert_eq!(take(409, b"7"), Err(AnswerError::Malformed));
         assert_eq!(take(403, b""), Err(AnswerError::Refused(403)));
         assert_eq!(take(200, &[0xff]), Err(AnswerError::Malformed));
-        assert_eq!(take(200, &vec![b'a'; MAX_ANSWER_LEN + 1]), Err(AnswerError::TooLong));
+        assert_eq!(
+            take(200, &vec![b'a'; MAX_ANSWER_LEN + 1]),
+            Err(AnswerError::TooLong)
+        );
         let unsigned = CosignError::Note(NoteError::NoSignatureBlock);
         assert_eq!(take(200, b""), Err(AnswerError::Cosignature(unsigned)));
         assert_eq!(signed, before);

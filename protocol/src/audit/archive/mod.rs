@@ -1,4 +1,5 @@
-//! The audit archive: a folder with one log and all that proves it, verifiable offline and anywhere.
+//! The audit archive: a folder with one log and all that proves it, verifiable offline and
+//! anywhere.
 //!
 //! ```text
 //! archive.note                    signed note: the list of all other files
@@ -15,7 +16,8 @@
 //! peer/<index>.entry .proof       the owner's entry and cosigned proof of an accepted grant
 //! openings/<index>.bin            a disclosed payload; none by default
 //! ```
-//! `<index>` is the entry's index in this log. `archive.note` is signed by the log's key; its text is
+//! `<index>` is the entry's index in this log. `archive.note` is signed by the log's key; its text
+//! is
 //!
 //! ```text
 //! radmesh-archive/1
@@ -23,8 +25,9 @@
 //! <tree size>
 //! <SHA-256, hexadecimal> <length in bytes> <path>      one line per file, sorted by path
 //! ```
-//! The text can never be read as a checkpoint: its first line is not the log's name. The note has one accepted
-//! spelling and one signature line, so every byte of every file is covered, and what is not listed is refused.
+//! The text can never be read as a checkpoint: its first line is not the log's name. The note has
+//! one accepted spelling and one signature line, so every byte of every file is covered, and what
+//! is not listed is refused.
 
 pub mod attach;
 pub mod name;
@@ -99,7 +102,10 @@ impl Listed {
     /// What is to be listed of a file with these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self { digest: Digest::sha256(bytes), length: bytes.len() as u64 }
+        Self {
+            digest: Digest::sha256(bytes),
+            length: bytes.len() as u64,
+        }
     }
 }
 
@@ -118,7 +124,11 @@ impl Manifest {
     /// A list without files.
     #[must_use]
     pub fn new(origin: KeyName, size: u64) -> Self {
-        Self { origin, size, files: BTreeMap::new() }
+        Self {
+            origin,
+            size,
+            files: BTreeMap::new(),
+        }
     }
 
     /// Lists a file.
@@ -128,7 +138,9 @@ impl Manifest {
 
     /// Every file, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, FileName, Listed)> {
-        self.files.iter().map(|(path, (name, listed))| (path.as_str(), *name, *listed))
+        self.files
+            .iter()
+            .map(|(path, (name, listed))| (path.as_str(), *name, *listed))
     }
 
     /// What is listed of one file.
@@ -162,7 +174,10 @@ impl Manifest {
         }
         let origin = lines.next().and_then(|line| KeyName::new(line).ok());
         let origin = origin.ok_or(ArchiveError::Origin)?;
-        let size = lines.next().and_then(|line| line.parse().ok()).ok_or(ArchiveError::Size)?;
+        let size = lines
+            .next()
+            .and_then(|line| line.parse().ok())
+            .ok_or(ArchiveError::Size)?;
         let mut manifest = Self::new(origin, size);
         for (number, line) in lines.enumerate().map(|(at, line)| (at + 4, line)) {
             let mut words = line.splitn(3, ' ');
@@ -212,7 +227,11 @@ impl ArchiveNote {
         if manifest.note(signature) != bytes {
             return Err(ArchiveError::NotCanonical);
         }
-        Ok(Self { manifest, text, signature: signature.clone() })
+        Ok(Self {
+            manifest,
+            text,
+            signature: signature.clone(),
+        })
     }
 
     /// Checks the signature by the log's key, whose name must be the origin.
@@ -223,7 +242,8 @@ impl ArchiveNote {
         if *log.name() != self.manifest.origin {
             return Err(ArchiveError::Signature(NoteError::NoTrustedSignature));
         }
-        log.verify(&self.text, &self.signature).map_err(ArchiveError::Signature)?;
+        log.verify(&self.text, &self.signature)
+            .map_err(ArchiveError::Signature)?;
         Ok(())
     }
 }

@@ -14,7 +14,11 @@ fn manifest() -> Manifest {
 
 fn signed(manifest: &Manifest) -> Vec<u8> {
     let key = SigningKey::from_seed(&[1; 32]);
-    manifest.note(&NoteSignature::ed25519(&manifest.text(), &manifest.origin, &key))
+    manifest.note(&NoteSignature::ed25519(
+        &manifest.text(),
+        &manifest.origin,
+        &key,
+    ))
 }
 
 fn with(change: impl Fn(&str) -> String) -> Result<ArchiveNote, ArchiveError> {
@@ -41,17 +45,35 @@ fn another_log_does_not_vouch() {
     let other = KeyName::new("other.example").expect("a name");
     let log = VerifierKey::new(other, KeyType::Ed25519, key);
     let note = ArchiveNote::parse(&signed(&manifest())).expect("canonical");
-    assert_eq!(note.verify(&log), Err(ArchiveError::Signature(NoteError::NoTrustedSignature)));
+    assert_eq!(
+        note.verify(&log),
+        Err(ArchiveError::Signature(NoteError::NoTrustedSignature))
+    );
 }
 
 #[test]
 fn every_other_spelling_is_refused() {
-    assert_eq!(with(|n| n.replace(" 3 ", " 03 ")), Err(ArchiveError::NotCanonical));
-    assert_eq!(with(|n| n.replace("\n7\n", "\n+7\n")), Err(ArchiveError::NotCanonical));
-    assert_eq!(with(|n| n.replace("\n7\n", "\nseven\n")), Err(ArchiveError::Size));
-    assert_eq!(with(|n| n.replacen("log.example", "a b", 1)), Err(ArchiveError::Origin));
+    assert_eq!(
+        with(|n| n.replace(" 3 ", " 03 ")),
+        Err(ArchiveError::NotCanonical)
+    );
+    assert_eq!(
+        with(|n| n.replace("\n7\n", "\n+7\n")),
+        Err(ArchiveError::NotCanonical)
+    );
+    assert_eq!(
+        with(|n| n.replace("\n7\n", "\nseven\n")),
+        Err(ArchiveError::Size)
+    );
+    assert_eq!(
+        with(|n| n.replacen("log.example", "a b", 1)),
+        Err(ArchiveError::Origin)
+    );
     assert_eq!(with(|n| n.replace(" 3 ", " ")), Err(ArchiveError::Line(4)));
-    assert_eq!(with(|n| n.replace("grants/9.env", "grants/x.env")), Err(ArchiveError::Path(5)));
+    assert_eq!(
+        with(|n| n.replace("grants/9.env", "grants/x.env")),
+        Err(ArchiveError::Path(5))
+    );
     let swapped = |note: &str| {
         let mut lines: Vec<&str> = note.split('\n').collect();
         lines.swap(3, 4);
@@ -64,8 +86,14 @@ fn every_other_spelling_is_refused() {
         lines.join("\n")
     };
     assert_eq!(with(doubled), Err(ArchiveError::Order(5)));
-    assert_eq!(with(|n| n.replacen("radmesh", "Radmesh", 1)), Err(ArchiveError::Version));
-    assert_eq!(ArchiveNote::parse(&[0xff, 0xfe]), Err(ArchiveError::NotUtf8));
+    assert_eq!(
+        with(|n| n.replacen("radmesh", "Radmesh", 1)),
+        Err(ArchiveError::Version)
+    );
+    assert_eq!(
+        ArchiveNote::parse(&[0xff, 0xfe]),
+        Err(ArchiveError::NotUtf8)
+    );
     assert_eq!(
         ArchiveNote::parse(b""),
         Err(ArchiveError::Signatures(NoteError::NoSignatureBlock))

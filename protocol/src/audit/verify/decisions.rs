@@ -1,4 +1,5 @@
-//! Disclosed facts of a release: against the reader's credential, and decided again by the archived policy text.
+//! Disclosed facts of a release: against the reader's credential, and decided again by the archived
+//! policy text.
 //!
 //! Without the feature `policy` there is no engine: that is said, and the facts are still compared.
 
@@ -19,10 +20,19 @@ pub(super) fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, text: &[u8]) {
     };
     let granted = seen.header.kind == Kind::ReleaseGranted as i32;
     let holds = [
-        (facts.hospital_country == seen.header.from_country, "country of the data"),
-        (facts.desk_country == seen.header.to_country, "country of the desk"),
+        (
+            facts.hospital_country == seen.header.from_country,
+            "country of the data",
+        ),
+        (
+            facts.desk_country == seen.header.to_country,
+            "country of the desk",
+        ),
         (facts.purpose == seen.header.purpose, "purpose"),
-        (!granted || facts.credential_valid, "validity of the credential"),
+        (
+            !granted || facts.credential_valid,
+            "validity of the credential",
+        ),
     ];
     mismatches(walk, Check::Openings, name, &holds);
     if granted {
@@ -34,13 +44,19 @@ pub(super) fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, text: &[u8]) {
 /// Every licence that the facts name must have been held by the reader whom the grant names.
 fn licences(walk: &mut Walk<'_>, seen: &Seen<'_>, facts: &Facts) {
     let release = seen.grant_hash().and_then(|hash| walk.releases.get(&hash));
-    let serial = release.and_then(|release| release.grant.as_ref()).map(|grant| grant.credential);
+    let serial = release
+        .and_then(|release| release.grant.as_ref())
+        .map(|grant| grant.credential);
     let Some(reader) = serial.and_then(|serial| walk.trust.reader(serial, seen.wall())) else {
         // That the reader had no credential then is a fault of the grant, noted there.
         return;
     };
     let held = reader.licensed_in(seen.wall());
-    for licence in facts.licences.iter().filter(|licence| !held.contains(licence)) {
+    for licence in facts
+        .licences
+        .iter()
+        .filter(|licence| !held.contains(licence))
+    {
         let fault = Fault::Licence(licence.clone());
         walk.fail(Check::Openings, FileName::Opening(seen.index), fault);
     }
@@ -50,7 +66,9 @@ fn licences(walk: &mut Walk<'_>, seen: &Seen<'_>, facts: &Facts) {
 #[cfg(feature = "policy")]
 fn again(walk: &mut Walk<'_>, seen: &Seen<'_>, facts: &Facts) {
     use crate::policy::Decide as _;
-    let Some(policy) = &walk.trust.policy else { return };
+    let Some(policy) = &walk.trust.policy else {
+        return;
+    };
     if policy.policy_hash().as_bytes() != seen.header.policy_hash.as_slice() {
         return;
     }
@@ -64,7 +82,11 @@ fn again(walk: &mut Walk<'_>, seen: &Seen<'_>, facts: &Facts) {
         (decision.basis == seen.header.basis, "on another basis"),
     ];
     for (_, what) in holds.iter().filter(|(holds, _)| !holds) {
-        walk.fail(Check::Decisions, FileName::Opening(seen.index), Fault::Decision(what));
+        walk.fail(
+            Check::Decisions,
+            FileName::Opening(seen.index),
+            Fault::Decision(what),
+        );
     }
 }
 

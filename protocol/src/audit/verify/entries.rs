@@ -1,4 +1,5 @@
-//! A walk over a log's entries, in order: encoding, first entry, times, and what hangs on each kind.
+//! A walk over a log's entries, in order: encoding, first entry, times, and what hangs on each
+//! kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,12 +61,20 @@ pub(super) struct Seen<'e> {
 impl Seen<'_> {
     /// When it happened, by its own account.
     pub(super) const fn wall(&self) -> Wall {
-        Wall { unix_us: self.header.time_us, uncertainty_us: self.header.uncertainty_us }
+        Wall {
+            unix_us: self.header.time_us,
+            uncertainty_us: self.header.uncertainty_us,
+        }
     }
 
     /// The grant that it names.
     pub(super) fn grant_hash(&self) -> Option<Digest> {
-        self.header.grant_hash.as_slice().try_into().ok().map(Digest)
+        self.header
+            .grant_hash
+            .as_slice()
+            .try_into()
+            .ok()
+            .map(Digest)
     }
 }
 
@@ -102,9 +111,14 @@ impl<'a> Walk<'a> {
             Ok(entry) => entry,
             Err(error) => return self.report.fail(Check::Entries, file, Some(index), error),
         };
-        let seen = Seen { index, bytes, header: entry.header() };
+        let seen = Seen {
+            index,
+            bytes,
+            header: entry.header(),
+        };
         if index == 0 && seen.header.kind != Kind::NodeStarted as i32 {
-            self.report.fail(Check::Entries, &file, Some(0), Fault::FirstEntry);
+            self.report
+                .fail(Check::Entries, &file, Some(0), Fault::FirstEntry);
         }
         if let Some(fault) = self.clock.observe(&seen, self.report) {
             self.report.fail(Check::Entries, &file, Some(index), fault);
@@ -154,7 +168,9 @@ impl<'a> Walk<'a> {
         self.report.looked(Check::Access);
         let file = self.bundle(seen.index);
         let Some(hash) = seen.grant_hash() else {
-            return self.report.fail(Check::Access, file, Some(seen.index), Fault::NoGrant);
+            return self
+                .report
+                .fail(Check::Access, file, Some(seen.index), Fault::NoGrant);
         };
         self.access.entry(hash).or_insert(seen.index);
         let fault = match self.releases.get(&hash) {
@@ -164,7 +180,8 @@ impl<'a> Walk<'a> {
             }
             Some(_) => return,
         };
-        self.report.fail(Check::Access, file, Some(seen.index), fault);
+        self.report
+            .fail(Check::Access, file, Some(seen.index), fault);
     }
 
     /// An entry that names a grant must follow that grant.
@@ -173,7 +190,8 @@ impl<'a> Walk<'a> {
             self.report.looked(Check::Access);
             if !self.releases.contains_key(&hash) {
                 let file = self.bundle(seen.index);
-                self.report.fail(Check::Access, file, Some(seen.index), Fault::UnknownGrant);
+                self.report
+                    .fail(Check::Access, file, Some(seen.index), Fault::UnknownGrant);
             }
         }
     }
@@ -201,20 +219,28 @@ impl<'a> Walk<'a> {
 
     /// Notes every file that belongs to an entry and was not asked for, once all entries were seen.
     pub(super) fn strays(&mut self) {
-        for name in self.source.paths().iter().filter_map(|path| FileName::parse(path)) {
+        for name in self
+            .source
+            .paths()
+            .iter()
+            .filter_map(|path| FileName::parse(path))
+        {
             if name.entry().is_some() && !self.used.contains(&name) {
-                self.report.fail(Check::Files, name, name.entry(), Fault::Stray);
+                self.report
+                    .fail(Check::Files, name, name.entry(), Fault::Stray);
             }
         }
     }
 
-    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on the last tree.
+    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on
+    /// the last tree.
     pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
         if let Some(remark) = cosigned_us.and_then(|us| forward_dated(self.clock.earliest_us, us)) {
             self.report.remark(Check::Entries, None, remark);
         }
         if self.sealed > 0 {
-            self.report.remark(Check::Openings, None, Remark::Sealed(self.sealed));
+            self.report
+                .remark(Check::Openings, None, Remark::Sealed(self.sealed));
         }
         if self.undecided > 0 {
             let remark = Remark::DecisionsNotMade(self.undecided);
@@ -222,24 +248,37 @@ impl<'a> Walk<'a> {
         }
         for release in self.releases.values() {
             if let (Some(index), None) = (release.granted, release.receipt) {
-                self.report.remark(Check::Receipts, Some(index), Remark::GrantWithoutReceipt);
+                self.report
+                    .remark(Check::Receipts, Some(index), Remark::GrantWithoutReceipt);
             }
         }
         let mut releases = BTreeMap::new();
         for (hash, release) in self.releases {
             let began = self.access.get(&hash).copied();
-            releases.insert(hash, (release.granted, release.accepted, release.receipt, began));
+            releases.insert(
+                hash,
+                (release.granted, release.accepted, release.receipt, began),
+            );
         }
         let own_heads = self.own_heads.into_iter();
         let head = |((size, root), index)| (TreeHead { size, root }, index);
-        Account::new(self.log.name(), self.links, releases, own_heads.map(head).collect())
+        Account::new(
+            self.log.name(),
+            self.links,
+            releases,
+            own_heads.map(head).collect(),
+        )
     }
 }
 
 /// The entries whose payload the archive discloses.
 fn disclosed(source: &dyn Source) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
-    for name in source.paths().iter().filter_map(|path| FileName::parse(path)) {
+    for name in source
+        .paths()
+        .iter()
+        .filter_map(|path| FileName::parse(path))
+    {
         if let FileName::Opening(index) = name {
             found.insert(index);
         }

@@ -32,7 +32,8 @@ pub enum Check {
     Tree,
     /// The checkpoint is cosigned by a quorum.
     Quorum,
-    /// Every entry reads, in its one encoding; the first one starts the node; times do not run back.
+    /// Every entry reads, in its one encoding; the first one starts the node; times do not run
+    /// back.
     Entries,
     /// Every granted release: grant, credentials, proof.
     Grants,
@@ -328,7 +329,10 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GenesisFromArchive(hash) => {
-                write!(f, "the genesis {hash} was taken from the archive: compare it with yours")
+                write!(
+                    f,
+                    "the genesis {hash} was taken from the archive: compare it with yours"
+                )
             }
             Self::NoWitnessDemanded => f.write_str("the quorum file demands no witness"),
             Self::GrantWithoutReceipt => f.write_str("granted, and no receipt came"),
@@ -338,14 +342,20 @@ impl fmt::Display for Remark {
                 "its time lies {seconds} s before a cosignature on a tree that lacks it"
             ),
             Self::ForwardDated(seconds) => {
-                write!(f, "its time lies {seconds} s after a cosignature on a tree that holds it")
+                write!(
+                    f,
+                    "its time lies {seconds} s after a cosignature on a tree that holds it"
+                )
             }
             Self::OtherPolicy => {
                 f.write_str("decided under a policy whose text is not in the archive")
             }
             Self::UnknownKind(kind) => write!(f, "kind {kind} is not known to this release"),
             Self::ReceiptNeverArrived { peer, index } => {
-                write!(f, "{peer} accepted it (its entry {index}); the receipt never arrived")
+                write!(
+                    f,
+                    "{peer} accepted it (its entry {index}); the receipt never arrived"
+                )
             }
             Self::Sealed(count) => write!(
                 f,
@@ -353,10 +363,16 @@ impl fmt::Display for Remark {
                  facts of decisions were not checked"
             ),
             Self::PeerNotGiven(peer) => {
-                write!(f, "no readable archive of {peer} was given: not reconciled with it")
+                write!(
+                    f,
+                    "no readable archive of {peer} was given: not reconciled with it"
+                )
             }
             Self::DecisionsNotMade(count) => {
-                write!(f, "{count} disclosed decisions were not made again: no policy engine")
+                write!(
+                    f,
+                    "{count} disclosed decisions were not made again: no policy engine"
+                )
             }
             Self::Stopped(check) => write!(f, "nothing after \"{check}\" could be checked"),
             Self::MoreFaults => f.write_str("there are more faults than this report holds"),

@@ -19,8 +19,8 @@ pub(super) const fn fault(error: ReadError, max: u64) -> Fault {
     }
 }
 
-/// Reads the note and compares every file with it. The signature is checked by [`check_note`], once it is known
-/// whose it must be.
+/// Reads the note and compares every file with it. The signature is checked by [`check_note`], once
+/// it is known whose it must be.
 pub(super) fn check(source: &dyn Source, report: &mut Report) -> Option<ArchiveNote> {
     let note = match source.read(NOTE_PATH, NOTE_MAX) {
         Err(error) => Err(fault(error, NOTE_MAX)),
@@ -52,9 +52,10 @@ fn compare(source: &dyn Source, manifest: &Manifest, report: &mut Report) {
         let max = name.max_len();
         let fault = match source.read(path, max) {
             Err(error) => fault(error, max),
-            Ok(bytes) if bytes.len() as u64 != listed.length => {
-                Fault::Length { listed: listed.length, found: bytes.len() as u64 }
-            }
+            Ok(bytes) if bytes.len() as u64 != listed.length => Fault::Length {
+                listed: listed.length,
+                found: bytes.len() as u64,
+            },
             Ok(bytes) if Digest::sha256(&bytes) != listed.digest => Fault::Digest,
             Ok(_) => continue,
         };
@@ -80,9 +81,12 @@ pub(super) fn check_note(
             report.fail(Check::Note, NOTE_PATH, None, Fault::OtherTree(other));
         }
     }
-    let origin = note.map(|note| &note.manifest.origin).or(stated.map(|stated| &stated.origin))?;
+    let origin = note
+        .map(|note| &note.manifest.origin)
+        .or(stated.map(|stated| &stated.origin))?;
     report.looked(Check::Credentials);
-    // A log whose key was changed has several keys of one name: the one that signed the checkpoint counts.
+    // A log whose key was changed has several keys of one name: the one that signed the checkpoint
+    // counts.
     let keys = trust.log_keys(origin);
     let by = |key: &&VerifierKey| signed.as_ref().is_some_and(|s| s.verify_log(key).is_ok());
     let Some(log) = keys.iter().find(by).or(keys.first()) else {

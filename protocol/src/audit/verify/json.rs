@@ -19,8 +19,10 @@ pub fn of(verdict: &Verdict) -> Value {
 
 fn archive(report: &Report) -> Value {
     let counts = &report.counts;
-    let (gaps, findings): (Vec<&Noted>, Vec<&Noted>) =
-        report.remarks.iter().partition(|noted| noted.remark.is_gap());
+    let (gaps, findings): (Vec<&Noted>, Vec<&Noted>) = report
+        .remarks
+        .iter()
+        .partition(|noted| noted.remark.is_gap());
     json!({
         "archive": report.label,
         "verified": report.holds(),

@@ -14,7 +14,9 @@ pub(super) fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, entry: &Entry) -> bool
         return false;
     }
     let name = FileName::Opening(seen.index);
-    let Some(bytes) = walk.read(Check::Openings, name) else { return false };
+    let Some(bytes) = walk.read(Check::Openings, name) else {
+        return false;
+    };
     walk.report.looked(Check::Openings);
     let openings = match Openings::decode_bytes(&bytes) {
         Ok(openings) if openings.encode_to_vec() != bytes => {

@@ -18,11 +18,17 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let index = seen.index;
     let parties = release::open(walk, seen, Check::Peers);
     if let Some(hash) = seen.grant_hash() {
-        let new = Release { granted: None, accepted: None, receipt: None, grant: None };
+        let new = Release {
+            granted: None,
+            accepted: None,
+            receipt: None,
+            grant: None,
+        };
         let known = walk.releases.entry(hash).or_insert(new);
         if let Some(earlier) = known.accepted.replace(index) {
             let file = walk.bundle(index);
-            walk.report.fail(Check::Peers, file, Some(index), Fault::Twice(earlier));
+            walk.report
+                .fail(Check::Peers, file, Some(index), Fault::Twice(earlier));
         }
         if let Some(parties) = &parties {
             known_grant(walk, hash, parties.grant.clone());
@@ -35,7 +41,9 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         walk.read(Check::Peers, names.1);
         return;
     };
-    let Some(owner) = log_key(parties.owner) else { return };
+    let Some(owner) = log_key(parties.owner) else {
+        return;
+    };
     let own = log_key(parties.reader).as_ref() == Some(walk.log);
     let origin = parties.grant.log_origin == owner.name().as_str();
     let holds = [(own, "log of the reader"), (origin, "log of the owner")];
@@ -44,7 +52,11 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         check: Check::Peers,
         kind: Kind::ReleaseGranted,
         hash: parties.hash,
-        demand: Demand { index: parties.grant.fence, log: &owner, witnessed: true },
+        demand: Demand {
+            index: parties.grant.fence,
+            log: &owner,
+            witnessed: true,
+        },
     };
     foreign(walk, seen, names, &expected);
 }
@@ -72,14 +84,19 @@ pub(super) fn foreign(
 ) {
     let check = expected.check;
     let (entry_bytes, proof_bytes) = (walk.read(check, entry), walk.read(check, proof));
-    let (Some(entry_bytes), Some(proof_bytes)) = (entry_bytes, proof_bytes) else { return };
+    let (Some(entry_bytes), Some(proof_bytes)) = (entry_bytes, proof_bytes) else {
+        return;
+    };
     match Entry::decode_bytes(&entry_bytes) {
         Err(error) => walk.fail(check, entry, error),
         Ok(found) => {
             let header = found.header();
             let holds = [
                 (header.kind == expected.kind as i32, "kind of the entry"),
-                (header.grant_hash == expected.hash.as_bytes(), "grant of the entry"),
+                (
+                    header.grant_hash == expected.hash.as_bytes(),
+                    "grant of the entry",
+                ),
             ];
             mismatches(walk, check, entry, &holds);
         }

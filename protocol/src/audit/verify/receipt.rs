@@ -27,7 +27,8 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     if granted.is_none() {
         walk.report.counts.receipts_without_grant += 1;
         let file = walk.bundle(index);
-        walk.report.fail(Check::Receipts, file, Some(index), Fault::UnknownGrant);
+        walk.report
+            .fail(Check::Receipts, file, Some(index), Fault::UnknownGrant);
     }
     let checked = match (bytes, granted) {
         (Some(bytes), Some((hash, Some(grant)))) => {
@@ -47,7 +48,10 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let holds = [
         (receipt.grant_hash == hash.as_bytes(), "grant"),
         (receipt.fence == grant.fence, "fence"),
-        (receipt.log_origin == log.name().as_str(), "log of the reader"),
+        (
+            receipt.log_origin == log.name().as_str(),
+            "log of the reader",
+        ),
     ];
     mismatches(walk, Check::Receipts, name, &holds);
     let expected = Expected {
@@ -55,7 +59,11 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         kind: Kind::GrantAccepted,
         hash,
         // The reader's cosignatures follow within a minute; its own signature binds it already.
-        demand: Demand { index: receipt.log_index, log: &log, witnessed: false },
+        demand: Demand {
+            index: receipt.log_index,
+            log: &log,
+            witnessed: false,
+        },
     };
     foreign(walk, seen, names, &expected);
 }
@@ -63,7 +71,10 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
 /// The grant that the entry names, if this log granted it; notes that its receipt is here.
 fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) -> Option<(Digest, Option<Grant>)> {
     let hash = seen.grant_hash()?;
-    let release = walk.releases.get_mut(&hash).filter(|release| release.granted.is_some())?;
+    let release = walk
+        .releases
+        .get_mut(&hash)
+        .filter(|release| release.granted.is_some())?;
     if release.receipt.replace(seen.index).is_none() {
         walk.report.counts.grants_with_receipt += 1;
     }
@@ -71,12 +82,7 @@ fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) -> Option<(Digest, Option<Grant
 }
 
 /// Opens the receipt as the person's whom the grant names.
-fn check(
-    walk: &mut Walk<'_>,
-    seen: &Seen<'_>,
-    bytes: &[u8],
-    grant: &Grant,
-) -> Option<Receipt> {
+fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, bytes: &[u8], grant: &Grant) -> Option<Receipt> {
     let name = FileName::Receipt(seen.index);
     let person = PersonId::from_slice(&grant.person);
     let signer = person.and_then(|person| VerifyingKey::from_bytes(person.as_bytes()).ok());

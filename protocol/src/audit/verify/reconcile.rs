@@ -1,4 +1,5 @@
-//! Several archives together: what each log keeps of the others must be in the others, and the reverse.
+//! Several archives together: what each log keeps of the others must be in the others, and the
+//! reverse.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,8 +55,17 @@ impl Account {
         releases: BTreeMap<Digest, Standing>,
         own_heads: Vec<(TreeHead, u64)>,
     ) -> Self {
-        let head = TreeHead { size: 0, root: empty_root() };
-        Self { origin: origin.clone(), head, links, releases, own_heads }
+        let head = TreeHead {
+            size: 0,
+            root: empty_root(),
+        };
+        Self {
+            origin: origin.clone(),
+            head,
+            links,
+            releases,
+            own_heads,
+        }
     }
 }
 
@@ -88,7 +98,11 @@ pub(super) fn run(inputs: &[Input<'_>], accounts: &[Option<Account>], reports: &
                 one_sided(account, peer, &mut reports[at]);
             }
             if at < of && account.origin == peer.origin {
-                copies((&inputs[at], account), (&inputs[of], peer), &mut reports[of]);
+                copies(
+                    (&inputs[at], account),
+                    (&inputs[of], peer),
+                    &mut reports[of],
+                );
             }
         }
     }
@@ -100,13 +114,22 @@ fn holds(input: &Input<'_>, peer: &Account, link: &Link) -> Vec<Fault> {
     let mut faults = Vec::new();
     let there = entry_at(&files, peer.head.size, link.peer_index);
     if there.is_none_or(|entry| Digest::sha256(&entry) != link.entry) {
-        faults.push(Fault::NotInPeer { peer: link.peer.clone(), index: link.peer_index });
+        faults.push(Fault::NotInPeer {
+            peer: link.peer.clone(),
+            index: link.peer_index,
+        });
     }
     let size = link.head.size;
     if size > peer.head.size {
-        faults.push(Fault::PeerBehind { peer: link.peer.clone(), size });
+        faults.push(Fault::PeerBehind {
+            peer: link.peer.clone(),
+            size,
+        });
     } else if root_at(&files, peer.head.size, size) != Some(link.head.root) {
-        faults.push(Fault::PeerForked { peer: link.peer.clone(), size });
+        faults.push(Fault::PeerForked {
+            peer: link.peer.clone(),
+            size,
+        });
     }
     faults
 }
@@ -119,7 +142,9 @@ fn entry_at(files: &LogFiles<'_>, size: u64, index: u64) -> Option<Vec<u8>> {
     let tile = Tile::in_tree(TileKind::Entries, index / TILE_WIDTH, size)?;
     let bundle = read_bundle(files, &tile).ok()?;
     let entries = parse_bundle(&bundle, tile.width()).ok()?;
-    entries.get((index % TILE_WIDTH) as usize).map(|entry| entry.to_vec())
+    entries
+        .get((index % TILE_WIDTH) as usize)
+        .map(|entry| entry.to_vec())
 }
 
 /// The root of the first `size` entries of the log behind `files`.
@@ -131,9 +156,8 @@ fn root_at(files: &LogFiles<'_>, tiles_size: u64, size: u64) -> Option<Digest> {
 /// What the peer's log says of grants of this log that this log does not say itself.
 fn one_sided(own: &Account, peer: &Account, report: &mut Report) {
     let size = report.size;
-    let accepted = |link: &&Link| {
-        matches!(link.proof, FileName::PeerProof(_)) && link.peer == own.origin
-    };
+    let accepted =
+        |link: &&Link| matches!(link.proof, FileName::PeerProof(_)) && link.peer == own.origin;
     for link in peer.links.iter().filter(accepted) {
         let standing = own.releases.get(&link.hash).copied().unwrap_or_default();
         let (Some(granted), _, receipt, _) = standing else {
@@ -150,11 +174,17 @@ fn one_sided(own: &Account, peer: &Account, report: &mut Report) {
         match peer.releases.get(&link.hash) {
             Some((_, _, _, Some(index))) => {
                 let file = bundle_path(granted, size);
-                let fault = Fault::PeerAccess { peer: origin, index: *index };
+                let fault = Fault::PeerAccess {
+                    peer: origin,
+                    index: *index,
+                };
                 report.fail(Check::Reconciled, file, Some(granted), fault);
             }
             Some(_) | None => {
-                let remark = Remark::ReceiptNeverArrived { peer: origin, index: link.index };
+                let remark = Remark::ReceiptNeverArrived {
+                    peer: origin,
+                    index: link.index,
+                };
                 report.remark(Check::Reconciled, Some(granted), remark);
             }
         }
@@ -164,7 +194,11 @@ fn one_sided(own: &Account, peer: &Account, report: &mut Report) {
 /// Two archives of one log: the smaller tree must be the start of the larger one.
 fn copies(one: (&Input<'_>, &Account), other: (&Input<'_>, &Account), report: &mut Report) {
     report.looked(Check::Reconciled);
-    let (small, large) = if one.1.head.size <= other.1.head.size { (one, other) } else { (other, one) };
+    let (small, large) = if one.1.head.size <= other.1.head.size {
+        (one, other)
+    } else {
+        (other, one)
+    };
     let size = small.1.head.size;
     let files = LogFiles(large.0.source);
     if root_at(&files, large.1.head.size, size) != Some(small.1.head.root) {

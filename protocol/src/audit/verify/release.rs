@@ -1,4 +1,5 @@
-//! A granted release: the exact grant, who signed it, for whom, and the proof that it was logged and witnessed.
+//! A granted release: the exact grant, who signed it, for whom, and the proof that it was logged
+//! and witnessed.
 
 use crypto::digest::Digest;
 use crypto::log::merkle::TreeHead;
@@ -32,29 +33,45 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let index = seen.index;
     let file = walk.bundle(index);
     if seen.header.rules.is_empty() {
-        walk.report.fail(Check::Grants, &file, Some(index), Fault::NoRule);
+        walk.report
+            .fail(Check::Grants, &file, Some(index), Fault::NoRule);
     }
     let policy = walk.trust.policy_hash;
     if policy.is_none_or(|hash| hash.as_bytes() != seen.header.policy_hash.as_slice()) {
-        walk.report.remark(Check::Decisions, Some(index), Remark::OtherPolicy);
+        walk.report
+            .remark(Check::Decisions, Some(index), Remark::OtherPolicy);
     }
     let parties = open(walk, seen, Check::Grants);
     if let Some(parties) = &parties {
         let grant = &parties.grant;
         let own = log_key(parties.owner).as_ref() == Some(walk.log);
         let holds = [
-            (own && grant.log_origin == walk.log.name().as_str(), "log of the owner"),
+            (
+                own && grant.log_origin == walk.log.name().as_str(),
+                "log of the owner",
+            ),
             (grant.fence == index, "fence"),
             (grant.policy_hash == seen.header.policy_hash, "policy hash"),
             (grant.rules == seen.header.rules, "list of rules"),
-            (grant.from_country == seen.header.from_country, "country of the data"),
-            (grant.to_country == seen.header.to_country, "country of the desk"),
+            (
+                grant.from_country == seen.header.from_country,
+                "country of the data",
+            ),
+            (
+                grant.to_country == seen.header.to_country,
+                "country of the desk",
+            ),
         ];
         mismatches(walk, Check::Grants, FileName::Grant(index), &holds);
     }
     if let Some(hash) = seen.grant_hash() {
         let grant = parties.map(|parties| parties.grant);
-        let new = Release { granted: Some(index), accepted: None, receipt: None, grant };
+        let new = Release {
+            granted: Some(index),
+            accepted: None,
+            receipt: None,
+            grant,
+        };
         match walk.releases.get_mut(&hash) {
             None => {
                 walk.releases.insert(hash, new);
@@ -63,7 +80,8 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
                 let earlier = known.granted.replace(index);
                 known.grant = new.grant.or(known.grant.take());
                 if let Some(earlier) = earlier {
-                    walk.report.fail(Check::Grants, &file, Some(index), Fault::Twice(earlier));
+                    walk.report
+                        .fail(Check::Grants, &file, Some(index), Fault::Twice(earlier));
                 }
             }
         }
@@ -83,16 +101,14 @@ pub(super) fn mismatches(
     }
 }
 
-/// Opens the grant envelope of an entry: the exact one, signed by the hospital, for a reader who was a member.
-pub(super) fn open<'a>(
-    walk: &mut Walk<'a>,
-    seen: &Seen<'_>,
-    check: Check,
-) -> Option<Parties<'a>> {
+/// Opens the grant envelope of an entry: the exact one, signed by the hospital, for a reader who
+/// was a member.
+pub(super) fn open<'a>(walk: &mut Walk<'a>, seen: &Seen<'_>, check: Check) -> Option<Parties<'a>> {
     let name = FileName::Grant(seen.index);
     let Some(hash) = seen.grant_hash() else {
         let file = walk.bundle(seen.index);
-        walk.report.fail(check, file, Some(seen.index), Fault::NoGrant);
+        walk.report
+            .fail(check, file, Some(seen.index), Fault::NoGrant);
         return None;
     };
     let bytes = walk.read(check, name)?;
@@ -115,11 +131,20 @@ fn parties<'a>(
         return Err(Fault::OtherGrant);
     }
     // Read before it is verified: only the grant says whose key must have signed it.
-    let refused = |source| document::DocumentError::Envelope { what: Grant::NAME, source };
+    let refused = |source| document::DocumentError::Envelope {
+        what: Grant::NAME,
+        source,
+    };
     let claimed: Grant = document::decode(&Envelope::decode(bytes).map_err(refused)?.payload)?;
     let owner = NodeId::from_slice(&claimed.owner).ok_or(Fault::Mismatch("owner"))?;
-    let owner = walk.trust.hospital(owner, seen.wall()).ok_or(Fault::NoCredential("owner"))?;
-    let signer = owner.hospital_key.as_ref().ok_or(Fault::NoCredential("owner"))?;
+    let owner = walk
+        .trust
+        .hospital(owner, seen.wall())
+        .ok_or(Fault::NoCredential("owner"))?;
+    let signer = owner
+        .hospital_key
+        .as_ref()
+        .ok_or(Fault::NoCredential("owner"))?;
     let grant: Grant = document::open(bytes, signer)?;
     let reader = walk.trust.reader(grant.credential, seen.wall());
     let reader = reader.ok_or(Fault::NoCredential("reader"))?;
@@ -129,19 +154,32 @@ fn parties<'a>(
     if grant.node != reader.node.as_bytes() {
         return Err(Fault::Mismatch("desk"));
     }
-    Ok(Parties { hash, grant, owner, reader })
+    Ok(Parties {
+        hash,
+        grant,
+        owner,
+        reader,
+    })
 }
 
 /// Checks this log's own cosigned proof of a granted release.
 fn own_proof(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let name = FileName::Proof(seen.index);
-    let Some(bytes) = walk.read(Check::Grants, name) else { return };
+    let Some(bytes) = walk.read(Check::Grants, name) else {
+        return;
+    };
     let log = walk.log;
-    let demand = Demand { index: seen.index, log, witnessed: true };
+    let demand = Demand {
+        index: seen.index,
+        log,
+        witnessed: true,
+    };
     match proved(walk, seen.bytes, &bytes, &demand) {
         Err(fault) => walk.fail(Check::Grants, name, fault),
         Ok((head, cosigned)) => {
-            walk.own_heads.entry((head.size, head.root)).or_insert(seen.index);
+            walk.own_heads
+                .entry((head.size, head.root))
+                .or_insert(seen.index);
             if let Some(cosigned) = cosigned {
                 walk.cosigned(head.size, cosigned);
                 let wall = seen.wall();
@@ -164,7 +202,8 @@ pub(super) struct Demand<'a> {
     pub(super) witnessed: bool,
 }
 
-/// Checks a `.tlog-proof` of an entry. Gives the tree that it names and the latest cosignature's time.
+/// Checks a `.tlog-proof` of an entry. Gives the tree that it names and the latest cosignature's
+/// time.
 pub(super) fn proved(
     walk: &Walk<'_>,
     entry: &[u8],
@@ -175,7 +214,10 @@ pub(super) fn proved(
     if proof.index != demand.index {
         return Err(Fault::Mismatch("index"));
     }
-    proof.checkpoint.verify_log(demand.log).map_err(QuorumError::from)?;
+    proof
+        .checkpoint
+        .verify_log(demand.log)
+        .map_err(QuorumError::from)?;
     let head = *proof.checkpoint.head();
     let leaf = crypto::log::merkle::leaf_hash(entry);
     crypto::log::merkle::verify_inclusion(&leaf, proof.index, head.size, &proof.path, &head.root)

@@ -114,7 +114,11 @@ impl Report {
     /// How a check went.
     #[must_use]
     pub fn status(&self, check: Check) -> Status {
-        let faults = self.failures.iter().filter(|failure| failure.check == check).count();
+        let faults = self
+            .failures
+            .iter()
+            .filter(|failure| failure.check == check)
+            .count();
         match (faults, self.passed.get(&check)) {
             (0, None) => Status::NotChecked,
             (0, Some(count)) => Status::Holds(*count),
@@ -137,20 +141,34 @@ impl Report {
     ) {
         if self.failures.len() < FAULTS_MAX {
             let (file, fault) = (file.to_string(), fault.into());
-            self.failures.push(Failure { check, file, entry, fault });
-        } else if self.remarks.last().is_none_or(|last| last.remark != Remark::MoreFaults) {
+            self.failures.push(Failure {
+                check,
+                file,
+                entry,
+                fault,
+            });
+        } else if self
+            .remarks
+            .last()
+            .is_none_or(|last| last.remark != Remark::MoreFaults)
+        {
             self.remark(check, None, Remark::MoreFaults);
         }
     }
 
     /// Notes a remark. Bounded by the archive: one an entry and check.
     pub(super) fn remark(&mut self, check: Check, entry: Option<u64>, remark: Remark) {
-        self.remarks.push(Noted { check, entry, remark });
+        self.remarks.push(Noted {
+            check,
+            entry,
+            remark,
+        });
     }
 
     /// Puts failures and remarks in the order of the checks, then of the entries.
     pub(super) fn sort(&mut self) {
-        self.failures.sort_by_key(|failure| (failure.check, failure.entry));
+        self.failures
+            .sort_by_key(|failure| (failure.check, failure.entry));
         self.remarks.sort_by_key(|noted| (noted.check, noted.entry));
     }
 }

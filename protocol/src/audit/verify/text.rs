@@ -1,4 +1,5 @@
-//! A verdict for people: the sentence first, then every check, then what fails, what is to be known, what is open.
+//! A verdict for people: the sentence first, then every check, then what fails, what is to be
+//! known, what is open.
 
 use std::fmt::Write as _;
 
@@ -22,23 +23,38 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
     let failures = |report: &Report| report.failures.len() as u64;
     let faults: u64 = verdict.archives.iter().map(failures).sum();
     let archives = counted(verdict.archives.len() as u64, "archive");
-    let entries: u64 = verdict.archives.iter().map(|report| report.counts.entries).sum();
+    let entries: u64 = verdict
+        .archives
+        .iter()
+        .map(|report| report.counts.entries)
+        .sum();
     if verdict.archives.is_empty() {
         "NOTHING VERIFIED: no archive was given.\n".to_owned()
     } else if verdict.holds() {
         let entries = counted_as(entries, "entry", "entries");
-        let gaps = verdict.archives.iter().any(|report| report.remarks.iter().any(is_gap));
-        let gaps = if gaps { ", except what is listed as not checked" } else { "" };
+        let gaps = verdict
+            .archives
+            .iter()
+            .any(|report| report.remarks.iter().any(is_gap));
+        let gaps = if gaps {
+            ", except what is listed as not checked"
+        } else {
+            ""
+        };
         format!("VERIFIED: {archives}, {entries}: every check holds{gaps}.\n")
     } else {
-        format!("NOT VERIFIED: {} in {archives}.\n", counted(faults, "failure"))
+        format!(
+            "NOT VERIFIED: {} in {archives}.\n",
+            counted(faults, "failure")
+        )
     }
 }
 
 /// A time in seconds since the Unix epoch as RFC 3339 writes it, in UTC.
 fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, so that the leap day is the last one; 719,468 days from March of the year 0.
+    // Years that begin in March, so that the leap day is the last one; 719,468 days from March of
+    // the year 0.
     let day = days.saturating_add(719_468);
     let (era, of_era) = (day / 146_097, day % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -68,8 +84,14 @@ fn counted_as(count: u64, one: &str, many: &str) -> String {
 
 /// Writing to a String cannot fail, so its results are dropped.
 fn archive(out: &mut String, report: &Report) {
-    let origin = report.origin.as_ref().map_or("unknown log", |origin| origin.as_str());
-    let whose = report.organisation.as_deref().unwrap_or("unknown organisation");
+    let origin = report
+        .origin
+        .as_ref()
+        .map_or("unknown log", |origin| origin.as_str());
+    let whose = report
+        .organisation
+        .as_deref()
+        .unwrap_or("unknown organisation");
     let _ = writeln!(out, "{}", report.label);
     let _ = writeln!(out, "  log {origin} of {whose}, {} entries", report.size);
     for (witness, time) in &report.witnesses {
@@ -90,13 +112,17 @@ fn archive(out: &mut String, report: &Report) {
         let _ = writeln!(out, "  {:<16} {line}", check.name());
     }
     for failure in &report.failures {
-        let entry = failure.entry.map_or(String::new(), |index| format!(" (entry {index})"));
+        let entry = failure
+            .entry
+            .map_or(String::new(), |index| format!(" (entry {index})"));
         let (check, file, fault) = (failure.check, &failure.file, &failure.fault);
         let _ = writeln!(out, "  FAILURE {check}: {file}{entry}: {fault}");
     }
     for (heading, gaps) in [("finding", false), ("not checked", true)] {
         for noted in report.remarks.iter().filter(|noted| is_gap(noted) == gaps) {
-            let entry = noted.entry.map_or(String::new(), |index| format!("entry {index}: "));
+            let entry = noted
+                .entry
+                .map_or(String::new(), |index| format!("entry {index}: "));
             let _ = writeln!(out, "  {heading}: {entry}{}", noted.remark);
         }
     }

@@ -1,4 +1,5 @@
-//! The log as a whole: every hash against the signed checkpoint, its cosignatures, and each entry in order.
+//! The log as a whole: every hash against the signed checkpoint, its cosignatures, and each entry
+//! in order.
 
 use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::fsck::{Problem, fsck};
@@ -17,7 +18,8 @@ use super::{LogFiles, Source};
 use crate::audit::archive::FileName;
 use crate::audit::archive::name::LOG_PREFIX;
 
-/// Checks the log and everything that hangs on its entries. Gives the archive's account of the other logs.
+/// Checks the log and everything that hangs on its entries. Gives the archive's account of the
+/// other logs.
 pub(super) fn check(
     source: &dyn Source,
     trust: &Trust,
@@ -25,20 +27,33 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Option<Account> {
     let files = LogFiles(source);
-    let listing: Vec<String> =
-        source.paths().iter().filter_map(|p| p.strip_prefix(LOG_PREFIX)).map(str::to_owned).collect();
-    report.organisation = trust.of_log(log).map(|credential| credential.organisation.clone());
+    let listing: Vec<String> = source
+        .paths()
+        .iter()
+        .filter_map(|p| p.strip_prefix(LOG_PREFIX))
+        .map(str::to_owned)
+        .collect();
+    report.organisation = trust
+        .of_log(log)
+        .map(|credential| credential.organisation.clone());
     let bytes = super::read(source, FileName::Checkpoint, Check::Tree, report)?;
     let signed = SignedCheckpoint::parse(&bytes).ok();
     if let Some(signed) = &signed {
         report.origin = Some(signed.checkpoint().origin.clone());
         report.size = signed.head().size;
     }
-    let cosigned = signed.as_ref().and_then(|signed| quorum(signed, trust, log, report));
+    let cosigned = signed
+        .as_ref()
+        .and_then(|signed| quorum(signed, trust, log, report));
 
     let mut walk = Walk::new(source, trust, log, report);
-    let found = fsck(&files, log, listing, |index, entry| walk.visit(index, entry));
-    if signed.as_ref().is_some_and(|signed| signed.head().size == found.entries) {
+    let found = fsck(&files, log, listing, |index, entry| {
+        walk.visit(index, entry)
+    });
+    if signed
+        .as_ref()
+        .is_some_and(|signed| signed.head().size == found.entries)
+    {
         walk.strays();
     }
     let mut account = walk.finish(cosigned);
@@ -50,14 +65,20 @@ pub(super) fn check(
     }
     let signed = signed?;
     if found.checkpoint.is_some() && found.entries != signed.head().size && report.holds() {
-        report.fail(Check::Tree, FileName::Checkpoint, None, Problem::RootMismatch);
+        report.fail(
+            Check::Tree,
+            FileName::Checkpoint,
+            None,
+            Problem::RootMismatch,
+        );
     }
     account.head = *signed.head();
     own_heads(&files, &account, report);
     Some(account)
 }
 
-/// Counts the cosignatures on the archive's checkpoint. Gives the earliest and latest time, in microseconds.
+/// Counts the cosignatures on the archive's checkpoint. Gives the earliest and latest time, in
+/// microseconds.
 fn quorum(
     signed: &SignedCheckpoint,
     trust: &Trust,
@@ -74,7 +95,12 @@ fn quorum(
         }
         Ok(found) => {
             if !found.satisfied() {
-                report.fail(Check::Quorum, file, None, Fault::Shortfall(shortfall(&found)));
+                report.fail(
+                    Check::Quorum,
+                    file,
+                    None,
+                    Fault::Shortfall(shortfall(&found)),
+                );
             }
             report.witnesses.clone_from(&found.counted);
             latest_us(&found)
@@ -90,13 +116,19 @@ pub(super) fn shortfall(found: &Evaluation) -> String {
 
 /// The latest time at which a witness cosigned, in microseconds since the Unix epoch.
 pub(super) fn latest_us(found: &Evaluation) -> Option<u64> {
-    found.counted.values().max().map(|seconds| seconds.saturating_mul(1_000_000))
+    found
+        .counted
+        .values()
+        .max()
+        .map(|seconds| seconds.saturating_mul(1_000_000))
 }
 
 /// Checks that every checkpoint this log handed out with a proof is one of its own tree.
 fn own_heads(files: &LogFiles<'_>, account: &Account, report: &mut Report) {
     let size = account.head.size;
-    let Ok(tree) = TileTree::new(files, size) else { return };
+    let Ok(tree) = TileTree::new(files, size) else {
+        return;
+    };
     for (head, index) in &account.own_heads {
         report.looked(Check::Grants);
         let same = head.size <= size && tree_root(&tree, head.size) == Ok(head.root);

@@ -40,7 +40,8 @@ impl Trust {
         let policy = super::read(source, FileName::Policy, Check::Decisions, report);
         let schema = super::read(source, FileName::Schema, Check::Decisions, report);
         trust.policy_hash = policy.as_ref().map(|text| Digest::sha256(text));
-        // Only disclosed facts are decided again: without them, both builds of the tool say the same.
+        // Only disclosed facts are decided again: without them, both builds of the tool say the
+        // same.
         #[cfg(feature = "policy")]
         if let (Some(policy), Some(schema), true) = (&policy, &schema, discloses(source)) {
             trust.policy = load(policy, schema, report);
@@ -56,8 +57,14 @@ impl Trust {
         genesis: (&Genesis, Digest),
         report: &mut Report,
     ) {
-        for name in source.paths().iter().filter_map(|path| FileName::parse(path)) {
-            let FileName::Credential(serial) = name else { continue };
+        for name in source
+            .paths()
+            .iter()
+            .filter_map(|path| FileName::parse(path))
+        {
+            let FileName::Credential(serial) = name else {
+                continue;
+            };
             let Some(bytes) = super::read(source, name, Check::Credentials, report) else {
                 continue;
             };
@@ -77,7 +84,9 @@ impl Trust {
 
     fn open_quorum(&mut self, source: &dyn Source, report: &mut Report) {
         let name = FileName::Quorum;
-        let Some(bytes) = super::read(source, name, Check::Witnesses, report) else { return };
+        let Some(bytes) = super::read(source, name, Check::Witnesses, report) else {
+            return;
+        };
         let quorum = match Quorum::parse(&bytes) {
             Ok(quorum) => quorum,
             Err(error) => return report.fail(Check::Witnesses, name, None, error),
@@ -106,7 +115,10 @@ impl Trust {
 
     /// The newest credential that names this key for its log.
     pub(super) fn of_log(&self, log: &VerifierKey) -> Option<&Credential> {
-        self.credentials.values().rev().find(|credential| log_key(credential).as_ref() == Some(log))
+        self.credentials
+            .values()
+            .rev()
+            .find(|credential| log_key(credential).as_ref() == Some(log))
     }
 
     /// The hospital's credential of this node that held at `wall`.
@@ -128,7 +140,9 @@ impl Trust {
 #[cfg(feature = "policy")]
 fn discloses(source: &dyn Source) -> bool {
     let paths = source.paths();
-    paths.iter().any(|path| matches!(FileName::parse(path), Some(FileName::Opening(_))))
+    paths
+        .iter()
+        .any(|path| matches!(FileName::parse(path), Some(FileName::Opening(_))))
 }
 
 /// Loads the policy text with its schema, as the hospital did.
@@ -141,10 +155,12 @@ fn load(
     let utf8 = |_| Fault::PolicyText("not UTF-8".to_owned());
     let text = std::str::from_utf8(policy).map_err(utf8);
     let schema = std::str::from_utf8(schema).map_err(utf8);
-    let loaded = text.and_then(|text| Ok((text, schema?))).and_then(|(text, schema)| {
-        crate::policy::cedar::CedarPolicy::parse(text, schema)
-            .map_err(|error| Fault::PolicyText(error.to_string()))
-    });
+    let loaded = text
+        .and_then(|text| Ok((text, schema?)))
+        .and_then(|(text, schema)| {
+            crate::policy::cedar::CedarPolicy::parse(text, schema)
+                .map_err(|error| Fault::PolicyText(error.to_string()))
+        });
     match loaded {
         Ok(policy) => Some(policy),
         Err(fault) => {
@@ -185,8 +201,9 @@ fn open_genesis(
     }
 }
 
-/// A credential as the council signed it. Whether it held is a question of the time asked about, and unlike in a
-/// roster an older one does not give way to its renewal: what happened under it is still to be judged by it.
+/// A credential as the council signed it. Whether it held is a question of the time asked about,
+/// and unlike in a roster an older one does not give way to its renewal: what happened under it is
+/// still to be judged by it.
 fn open_credential(
     bytes: &[u8],
     (genesis, hash): (&Genesis, Digest),

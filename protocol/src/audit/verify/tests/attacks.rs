@@ -1,4 +1,5 @@
-//! Each promise of one archive, broken in turn by somebody who holds the keys that they should hold.
+//! Each promise of one archive, broken in turn by somebody who holds the keys that they should
+//! hold.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +19,14 @@ use crypto::log::proof::{LogProof, ProofError};
 use crypto::log::quorum::QuorumError;
 use crypto::note::NoteError;
 
-fn fault(found: &[(Check, String, Fault)], check: Check, file: &str) -> Fault {
+pub(super) fn fault(found: &[(Check, String, Fault)], check: Check, file: &str) -> Fault {
     let hit = found.iter().find(|(c, f, _)| *c == check && f == file);
-    hit.map(|(_, _, fault)| fault.clone()).unwrap_or_else(|| panic!("{found:?}"))
+    hit.map(|(_, _, fault)| fault.clone())
+        .unwrap_or_else(|| panic!("{found:?}"))
 }
 
 /// Replaces a file and signs the list anew: the attacker is the log's own controller.
-fn with(world: &World, archive: &Files, path: &str, bytes: &[u8]) -> Files {
+pub(super) fn with(world: &World, archive: &Files, path: &str, bytes: &[u8]) -> Files {
     let mut changed = archive.clone();
     changed.insert(path.to_owned(), bytes.to_vec());
     seal(&mut changed, &world.hospital);
@@ -46,8 +48,14 @@ fn a_grant_without_a_receipt_is_a_finding_and_access_to_it_a_failure() {
     let begun = world.begin(true, &granted);
     let archive = world.archive(true);
     let file = "log/tile/entries/000.p/3".to_owned();
-    assert_eq!(only(&archive), (Check::Access, file, Fault::AccessWithoutReceipt));
-    assert_eq!(verdict(&[&archive]).archives[0].failures[0].entry, Some(begun));
+    assert_eq!(
+        only(&archive),
+        (Check::Access, file, Fault::AccessWithoutReceipt)
+    );
+    assert_eq!(
+        verdict(&[&archive]).archives[0].failures[0].entry,
+        Some(begun)
+    );
 }
 
 #[test]
@@ -58,7 +66,10 @@ fn a_receipt_must_be_of_its_grant_and_by_its_person() {
     // Of another grant, and of an entry of the reader's log that accepted another one.
     world.receipt_as(&two, &world::receipt(&one, accepted), 22);
     let found = failures(&world.archive(true));
-    assert_eq!(fault(&found, Check::Receipts, "receipts/3.env"), Fault::Mismatch("grant"));
+    assert_eq!(
+        fault(&found, Check::Receipts, "receipts/3.env"),
+        Fault::Mismatch("grant")
+    );
     let entry = fault(&found, Check::Receipts, "receipts/3.entry");
     assert_eq!(entry, Fault::Mismatch("grant of the entry"));
 
@@ -68,9 +79,15 @@ fn a_receipt_must_be_of_its_grant_and_by_its_person() {
     world.receipt_as(&granted, &world::receipt(&granted, accepted), 23);
     let person = world::key(22).verifying_key();
     let source = EnvelopeError::NotSignedBy(person);
-    let document = Fault::Document(DocumentError::Envelope { what: "receipt", source });
+    let document = Fault::Document(DocumentError::Envelope {
+        what: "receipt",
+        source,
+    });
     let archive = world.archive(true);
-    assert_eq!(only(&archive), (Check::Receipts, "receipts/2.env".to_owned(), document));
+    assert_eq!(
+        only(&archive),
+        (Check::Receipts, "receipts/2.env".to_owned(), document)
+    );
 }
 
 #[test]
@@ -92,14 +109,53 @@ fn a_receipt_of_no_grant_is_counted() {
 fn a_grant_must_name_its_place_its_log_and_its_reader() {
     let good = world::grant(1);
     let mutated: [(Grant, Fault); 7] = [
-        (Grant { fence: 2, ..good.clone() }, Fault::Mismatch("fence")),
-        (Grant { log_origin: "x".into(), ..good.clone() }, Fault::Mismatch("log of the owner")),
-        (Grant { credential: 3, ..good.clone() }, Fault::NoCredential("reader")),
-        (Grant { person: vec![1; 32], ..good.clone() }, Fault::Mismatch("person")),
-        (Grant { node: vec![1; 32], ..good.clone() }, Fault::Mismatch("desk")),
-        (Grant { owner: good.node.clone(), ..good.clone() }, Fault::NoCredential("owner")),
         (
-            Grant { version: 2, ..good.clone() },
+            Grant {
+                fence: 2,
+                ..good.clone()
+            },
+            Fault::Mismatch("fence"),
+        ),
+        (
+            Grant {
+                log_origin: "x".into(),
+                ..good.clone()
+            },
+            Fault::Mismatch("log of the owner"),
+        ),
+        (
+            Grant {
+                credential: 3,
+                ..good.clone()
+            },
+            Fault::NoCredential("reader"),
+        ),
+        (
+            Grant {
+                person: vec![1; 32],
+                ..good.clone()
+            },
+            Fault::Mismatch("person"),
+        ),
+        (
+            Grant {
+                node: vec![1; 32],
+                ..good.clone()
+            },
+            Fault::Mismatch("desk"),
+        ),
+        (
+            Grant {
+                owner: good.node.clone(),
+                ..good.clone()
+            },
+            Fault::NoCredential("owner"),
+        ),
+        (
+            Grant {
+                version: 2,
+                ..good.clone()
+            },
             Fault::Document(DocumentError::Version("grant", 2)),
         ),
     ];
@@ -110,13 +166,22 @@ fn a_grant_must_name_its_place_its_log_and_its_reader() {
         assert_eq!(found, (Check::Grants, "grants/1.env".to_owned(), expected));
     }
     let mut world = World::new();
-    world.grant_as(&Grant { rules: Vec::new(), ..good.clone() }, world::HOSPITAL_GRANTS);
+    world.grant_as(
+        &Grant {
+            rules: Vec::new(),
+            ..good.clone()
+        },
+        world::HOSPITAL_GRANTS,
+    );
     assert_eq!(only(&world.archive(true)).2, Fault::NoRule);
 
     let mut world = World::new();
     world.grant_as(&good, 10);
     let source = EnvelopeError::NotSignedBy(world::key(world::HOSPITAL_GRANTS).verifying_key());
-    let unsigned = Fault::Document(DocumentError::Envelope { what: "grant", source });
+    let unsigned = Fault::Document(DocumentError::Envelope {
+        what: "grant",
+        source,
+    });
     assert_eq!(only(&world.archive(true)).2, unsigned);
 }
 
@@ -124,7 +189,9 @@ fn a_grant_must_name_its_place_its_log_and_its_reader() {
 fn the_header_says_what_the_grant_says() {
     let mut world = World::new();
     let granted = world.grant();
-    let Some(Record::ReleaseGranted(record)) = world.hospital.records.pop() else { panic!() };
+    let Some(Record::ReleaseGranted(record)) = world.hospital.records.pop() else {
+        panic!()
+    };
     let mut world = World::new();
     let header = Header {
         rules: vec!["another".to_owned()],
@@ -132,9 +199,16 @@ fn the_header_says_what_the_grant_says() {
         ..header(Kind::ReleaseGranted).with_grant(granted.hash)
     };
     world.append(true, header, Record::ReleaseGranted(record));
-    let faults: Vec<Fault> = failures(&world.archive(true)).into_iter().map(|f| f.2).collect();
-    let expected =
-        ["policy hash", "list of rules", "country of the data", "country of the desk"];
+    let faults: Vec<Fault> = failures(&world.archive(true))
+        .into_iter()
+        .map(|f| f.2)
+        .collect();
+    let expected = [
+        "policy hash",
+        "list of rules",
+        "country of the data",
+        "country of the desk",
+    ];
     assert_eq!(faults, expected.map(Fault::Mismatch));
 }
 
@@ -146,7 +220,9 @@ fn a_credential_that_had_ended_is_found() {
         not_after: world::START,
         ..world::reader_credential(hash, &world.reader)
     };
-    world.credentials.insert(2, world::credential_envelope(&ended));
+    world
+        .credentials
+        .insert(2, world::credential_envelope(&ended));
     world.grant();
     assert_eq!(only(&world.archive(true)).2, Fault::NoCredential("reader"));
 }
@@ -157,7 +233,9 @@ fn a_credential_needs_its_council() {
     world.whole_case();
     let archive = world.archive(true);
     let file = "trust/credentials/2.env";
-    let payload = Envelope::decode(&archive[file]).expect("an envelope").payload;
+    let payload = Envelope::decode(&archive[file])
+        .expect("an envelope")
+        .payload;
     let sign = |keys: &[u8]| {
         let keys: Vec<_> = keys.iter().map(|number| world::key(*number)).collect();
         let by: Vec<_> = keys.iter().collect();
@@ -203,7 +281,10 @@ fn a_wrong_witness_makes_no_quorum() {
     let short = "w1 has 0 of 1 needed; absent: w1".to_owned();
     let expected = Fault::Shortfall(short);
     assert_eq!(fault(&found, Check::Quorum, "log/checkpoint"), expected);
-    assert_eq!(fault(&found, Check::Grants, "proofs/1.tlog-proof"), expected);
+    assert_eq!(
+        fault(&found, Check::Grants, "proofs/1.tlog-proof"),
+        expected
+    );
 }
 
 #[test]
@@ -213,7 +294,9 @@ fn a_cosignature_of_another_tree_refuses_the_checkpoint() {
     world.idle(true);
     let lines = |checkpoint: &[u8]| {
         let text = String::from_utf8(checkpoint.to_vec()).expect("text");
-        text.lines().map(|line| format!("{line}\n")).collect::<Vec<_>>()
+        text.lines()
+            .map(|line| format!("{line}\n"))
+            .collect::<Vec<_>>()
     };
     let mut mixed = lines(&archive["log/checkpoint"]);
     let cosignature = mixed.len() - 1;
@@ -234,7 +317,11 @@ fn reordered_entries_do_not_give_the_old_checkpoint() {
     let mut order: Vec<usize> = (0..world.hospital.entries.len()).collect();
     order.swap(2, 3);
     let hospital = &mut world.hospital;
-    let taken = (hospital.entries.clone(), hospital.payloads.clone(), hospital.records.clone());
+    let taken = (
+        hospital.entries.clone(),
+        hospital.payloads.clone(),
+        hospital.records.clone(),
+    );
     hospital.writer = Default::default();
     (hospital.entries, hospital.payloads, hospital.records) = Default::default();
     hospital.files = BTreeMap::new();
@@ -253,7 +340,11 @@ fn reordered_entries_do_not_give_the_old_checkpoint() {
     });
     assert!(tree, "{found:?}");
     // Access stands before its receipt now, and that is found as well.
-    assert!(found.iter().any(|(_, _, fault)| *fault == Fault::AccessWithoutReceipt));
+    assert!(
+        found
+            .iter()
+            .any(|(_, _, fault)| *fault == Fault::AccessWithoutReceipt)
+    );
 }
 
 #[test]
@@ -296,7 +387,10 @@ fn notes_and_proofs_with_odd_line_ends_are_refused() {
             format!("\u{feff}{text}"),
         ] {
             let found = failures(&with(&world, &archive, path, changed.as_bytes()));
-            assert!(found.iter().any(|(_, file, _)| file == path), "{path} {changed:?}");
+            assert!(
+                found.iter().any(|(_, file, _)| file == path),
+                "{path} {changed:?}"
+            );
         }
     }
     let path = "proofs/1.tlog-proof";
@@ -306,60 +400,6 @@ fn notes_and_proofs_with_odd_line_ends_are_refused() {
     assert_eq!(found.2, Fault::Mismatch("index"));
     let found = only(&with(&world, &archive, path, b"c2sp.org/tlog-proof@v2\n"));
     assert_eq!(found.2, Fault::Proof(ProofError::Format));
-}
-
-#[test]
-fn times_do_not_run_back_unless_the_node_says_so() {
-    let mut world = World::new();
-    world.idle(true);
-    let at = |us: u64, kind| Header { time_us: us, uncertainty_us: 50_000, ..header(kind) };
-    let record = Record::CaseClosed(CaseNote::default());
-    let now = world.now * 1_000_000;
-    // Within both uncertainties.
-    world.append_as_is(true, at(now - 90_000, Kind::CaseClosed), record.clone());
-    assert_eq!(failures(&world.archive(true)), []);
-    world.append_as_is(true, at(now - 200_000, Kind::CaseClosed), record.clone());
-    let file = "log/tile/entries/000.p/4".to_owned();
-    assert_eq!(only(&world.archive(true)), (Check::Entries, file, Fault::TimeRunsBack(100_000)));
-
-    let mut world = World::new();
-    world.idle(true);
-    world.append_as_is(true, at(1_000_000, Kind::ClockAnomaly), record.clone());
-    world.append_as_is(true, at(1_000_001, Kind::CaseClosed), record);
-    let found = verdict(&[&world.archive(true)]);
-    assert!(found.holds());
-    let anomaly = found.archives[0].remarks.iter().find(|n| n.remark == Remark::ClockAnomaly);
-    assert_eq!(anomaly.and_then(|noted| noted.entry), Some(2));
-}
-
-#[test]
-fn an_entry_dated_before_a_tree_without_it_is_a_finding() {
-    let mut world = World::new();
-    world.grant();
-    // A witness saw the tree of two entries five minutes on; then an entry claims an earlier time.
-    world.now += 300;
-    let shown = world.prove(true, 1, true);
-    world.now -= 300;
-    world.idle(true);
-    let archive = world.archive(true);
-    let found = verdict(&[&with(&world, &archive, "proofs/1.tlog-proof", &shown)]);
-    assert!(found.holds(), "{}", describe(&found));
-    let dated = |noted: &&Noted| matches!(noted.remark, Remark::BackDated(_));
-    let noted = found.archives[0].remarks.iter().find(dated).expect("a finding");
-    assert_eq!((noted.entry, &noted.remark), (Some(2), &Remark::BackDated(299)));
-}
-
-#[test]
-fn an_entry_dated_after_the_cosignature_that_covers_it_is_a_finding() {
-    let mut world = World::new();
-    world.now += 600;
-    world.idle(true);
-    world.now -= 600;
-    let found = verdict(&[&world.archive(true)]);
-    assert!(found.holds());
-    // Less the second until the cosignature, the tolerated skew, and the entry's own uncertainty.
-    let dated = |noted: &Noted| noted.remark == Remark::ForwardDated(568);
-    assert!(found.archives[0].remarks.iter().any(dated), "{}", describe(&found));
 }
 
 #[test]
@@ -375,112 +415,11 @@ fn the_first_entry_starts_the_node_and_entries_are_canonical() {
     let mut entry = world.hospital.entries[0].clone();
     // A second `version` field: decodes to the same, and is not what is written.
     entry.extend_from_slice(&[8, 1]);
-    world.hospital.push(entry, Vec::new(), Record::CaseClosed(CaseNote::default()));
+    world
+        .hospital
+        .push(entry, Vec::new(), Record::CaseClosed(CaseNote::default()));
     let found = only(&world.archive(true));
     assert_eq!(found.2, Fault::Entry(EntryError::NotCanonical));
-}
-
-#[test]
-fn openings_are_held_against_their_commitments() {
-    let mut world = World::new();
-    world.whole_case();
-    let archive = world.archive(true);
-    let path = "openings/1.bin";
-    let payload = world.hospital.payloads[1].clone();
-    let shown = with(&world, &archive, path, &payload);
-    let found = verdict(&[&shown]);
-    assert!(found.holds(), "{}", describe(&found));
-    assert_eq!(found.archives[0].counts.openings, 2);
-    let sealed = |noted: &Noted| noted.remark == Remark::Sealed(3);
-    assert!(found.archives[0].remarks.iter().any(sealed));
-
-    let other = with(&world, &archive, path, &world.hospital.payloads[2]);
-    assert!(failures(&other).iter().all(|(check, file, fault)| {
-        *check == Check::Openings
-            && file == path
-            && *fault == Fault::Entry(EntryError::WrongOpening)
-    }));
-    assert!(!verdict(&[&other]).holds());
-    let mut tail = payload;
-    tail.extend_from_slice(&[8, 1]);
-    let found = only(&with(&world, &archive, path, &tail));
-    assert_eq!(found.2, Fault::Entry(EntryError::NotCanonical));
-}
-
-/// The only failure of an archive that discloses entry 1, or none.
-fn disclosed(world: &mut World) -> Vec<(Check, String, Fault)> {
-    let archive = world.archive(true);
-    let payload = world.hospital.payloads[1].clone();
-    failures(&with(world, &archive, "openings/1.bin", &payload))
-}
-
-#[test]
-fn disclosed_facts_are_held_against_the_credential_and_the_header() {
-    let found = |change: fn(&mut crate::policy::Facts)| {
-        let mut world = World::new();
-        change(&mut world.facts);
-        world.grant();
-        let mut found = disclosed(&mut world);
-        found.retain(|(check, _, _)| *check == Check::Openings);
-        found.into_iter().map(|(_, _, fault)| fault).collect::<Vec<_>>()
-    };
-    assert_eq!(found(|_| ()), []);
-    let licence = Fault::Licence("FR".to_owned());
-    assert_eq!(found(|facts| facts.licences.push("FR".to_owned())), [licence]);
-    assert_eq!(
-        found(|facts| facts.desk_country = "FR".to_owned()),
-        [Fault::Mismatch("country of the desk")]
-    );
-    assert_eq!(
-        found(|facts| facts.credential_valid = false),
-        [Fault::Mismatch("validity of the credential")]
-    );
-    // A licence that had run out by then.
-    let mut world = World::new();
-    world.now += 2 * 86_400;
-    world.grant();
-    assert_eq!(disclosed(&mut world)[0].2, Fault::Licence("DE".to_owned()));
-}
-
-#[cfg(feature = "policy")]
-#[test]
-fn disclosed_decisions_are_made_again() {
-    let mut world = World::new();
-    world.grant();
-    let archive = world.archive(true);
-    let payload = world.hospital.payloads[1].clone();
-    let found = verdict(&[&with(&world, &archive, "openings/1.bin", &payload)]);
-    assert!(found.holds(), "{}", describe(&found));
-    assert_eq!(found.archives[0].status(Check::Decisions), Status::Holds(1));
-
-    let mut world = World::new();
-    // The study was bound to its country, and went abroad.
-    world.facts.resident = true;
-    world.grant();
-    let faults: Vec<Fault> = disclosed(&mut world).into_iter().map(|found| found.2).collect();
-    let expected = ["it refuses what was granted", "by other rules", "on another basis"];
-    assert_eq!(faults, expected.map(Fault::Decision));
-
-    let mut broken = with(&world, &archive, "openings/1.bin", &payload);
-    broken.insert("trust/policy.cedar".to_owned(), b"permit everything;".to_vec());
-    let found = failures(&broken);
-    assert!(matches!(
-        fault(&found, Check::Decisions, "trust/policy.cedar"),
-        Fault::PolicyText(_)
-    ));
-}
-
-#[cfg(not(feature = "policy"))]
-#[test]
-fn without_an_engine_it_is_said_that_nothing_was_decided_again() {
-    let mut world = World::new();
-    world.grant();
-    let archive = world.archive(true);
-    let payload = world.hospital.payloads[1].clone();
-    let found = verdict(&[&with(&world, &archive, "openings/1.bin", &payload)]);
-    let remark = Remark::DecisionsNotMade(1);
-    assert!(found.archives[0].remarks.iter().any(|noted| noted.remark == remark));
-    assert_eq!(found.archives[0].status(Check::Decisions), Status::NotChecked);
 }
 
 #[test]

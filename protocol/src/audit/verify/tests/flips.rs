@@ -12,10 +12,20 @@ fn small() -> (World, Files) {
     (world, archive)
 }
 
-/// A changed list blames the files that it lists before its own signature: only the whole run names the list.
+/// A changed list blames the files that it lists before its own signature: only the whole run names
+/// the list.
 fn quick(archive: &Files, path: &str) -> Verdict {
-    let input = [Input { label: "0", source: archive }];
-    verify(&input, Options { genesis: None, stop_early: path != NOTE_PATH })
+    let input = [Input {
+        label: "0",
+        source: archive,
+    }];
+    verify(
+        &input,
+        Options {
+            genesis: None,
+            stop_early: path != NOTE_PATH,
+        },
+    )
 }
 
 /// Changes every byte of every file of an archive and demands that its file is named.
@@ -30,8 +40,15 @@ fn flip_every_byte(mut archive: Files) -> usize {
             archive.get_mut(&path).expect("listed")[at] ^= bit;
             let found = quick(&archive, &path);
             archive.get_mut(&path).expect("listed")[at] ^= bit;
-            let named = found.archives[0].failures.iter().any(|failure| failure.file == path);
-            assert!(named, "byte {at} of {path} changed and not named: {}", describe(&found));
+            let named = found.archives[0]
+                .failures
+                .iter()
+                .any(|failure| failure.file == path);
+            assert!(
+                named,
+                "byte {at} of {path} changed and not named: {}",
+                describe(&found)
+            );
             flipped += 1;
         }
     }
@@ -47,7 +64,8 @@ fn every_byte_of_every_file_is_covered() {
 
 #[test]
 fn a_changed_byte_is_found_even_if_the_list_is_signed_anew() {
-    // A hospital that holds its own log key lists the changed file: what is behind the list must still fail.
+    // A hospital that holds its own log key lists the changed file: what is behind the list must
+    // still fail.
     let (world, archive) = small();
     for (path, bytes) in &archive {
         // The schema explains the policy and is bound by nothing else.
@@ -63,8 +81,12 @@ fn a_changed_byte_is_found_even_if_the_list_is_signed_anew() {
             let found = verdict(&[&changed]);
             let other = |noted: &Noted| noted.remark == Remark::OtherPolicy;
             let said = found.archives[0].remarks.iter().any(other);
-            // Another policy text is no fault, but it is said that decisions were made under another one.
-            assert!(!found.holds() || (path == "trust/policy.cedar" && said), "{path} byte {at}");
+            // Another policy text is no fault, but it is said that decisions were made under
+            // another one.
+            assert!(
+                !found.holds() || (path == "trust/policy.cedar" && said),
+                "{path} byte {at}"
+            );
         }
     }
 }
@@ -79,7 +101,13 @@ fn a_missing_file_is_named_and_an_unlisted_one_refused() {
         let failure = &found.archives[0].failures[0];
         assert_eq!((&failure.file, &failure.fault), (path, &Fault::Missing));
     }
-    for extra in ["notes.txt", "grants/2.env", "log/tile/0/001.p/1", "openings/1.bin", ".hidden"] {
+    for extra in [
+        "notes.txt",
+        "grants/2.env",
+        "log/tile/0/001.p/1",
+        "openings/1.bin",
+        ".hidden",
+    ] {
         let mut more = archive.clone();
         more.insert(extra.to_owned(), b"x".to_vec());
         assert!(failures(&more).contains(&(Check::Files, extra.to_owned(), Fault::Unlisted)));
@@ -89,7 +117,12 @@ fn a_missing_file_is_named_and_an_unlisted_one_refused() {
 #[test]
 fn a_listed_file_that_belongs_to_no_entry_is_refused() {
     let (world, archive) = small();
-    for stray in ["grants/0.env", "openings/99.bin", "peer/1.proof", "proofs/3.tlog-proof"] {
+    for stray in [
+        "grants/0.env",
+        "openings/99.bin",
+        "peer/1.proof",
+        "proofs/3.tlog-proof",
+    ] {
         let mut more = archive.clone();
         more.insert(stray.to_owned(), b"x".to_vec());
         seal(&mut more, &world.hospital);
@@ -105,11 +138,15 @@ fn a_listed_file_that_belongs_to_no_entry_is_refused() {
 fn swapped_files_are_named() {
     let (_, mut archive) = small();
     let (one, other) = ("receipts/2.entry", "receipts/2.env");
-    let first = archive.insert(one.to_owned(), archive[other].clone()).expect("there");
+    let first = archive
+        .insert(one.to_owned(), archive[other].clone())
+        .expect("there");
     archive.insert(other.to_owned(), first);
     let found = failures(&archive);
     for path in [one, other] {
-        let named = found.iter().any(|(check, file, _)| *check == Check::Files && file == path);
+        let named = found
+            .iter()
+            .any(|(check, file, _)| *check == Check::Files && file == path);
         assert!(named, "{found:?}");
     }
 }
@@ -122,17 +159,30 @@ fn the_note_has_one_spelling() {
     let (text, line) = (&note[..blank], &note[blank + 1..]);
     let doubled = format!("{text}\n{line}{line}");
     let padded = format!("{}A=\n", line.trim_end());
-    let spelled: [(String, fn(&ArchiveError) -> bool); 8] = [
-        (note.replace('\n', "\r\n"), |e| matches!(e, ArchiveError::Signatures(_))),
-        (format!("{note}\n"), |e| matches!(e, ArchiveError::Signatures(_))),
+    type Expected = fn(&ArchiveError) -> bool;
+    let spelled: [(String, Expected); 8] = [
+        (note.replace('\n', "\r\n"), |e| {
+            matches!(e, ArchiveError::Signatures(_))
+        }),
+        (format!("{note}\n"), |e| {
+            matches!(e, ArchiveError::Signatures(_))
+        }),
         (note.trim_end().to_owned(), |e| {
             matches!(e, ArchiveError::Signatures(NoteError::Unterminated))
         }),
         (doubled, |e| matches!(e, ArchiveError::SignatureCount(2))),
-        (format!("{text}\n{padded}"), |e| matches!(e, ArchiveError::Signatures(_))),
-        (note.replace("/log\n4\n", "/log\n04\n"), |e| matches!(e, ArchiveError::NotCanonical)),
-        (note.replacen("archive/1", "archive/2", 1), |e| matches!(e, ArchiveError::Version)),
-        (text.to_owned(), |e| matches!(e, ArchiveError::Signatures(_))),
+        (format!("{text}\n{padded}"), |e| {
+            matches!(e, ArchiveError::Signatures(_))
+        }),
+        (note.replace("/log\n4\n", "/log\n04\n"), |e| {
+            matches!(e, ArchiveError::NotCanonical)
+        }),
+        (note.replacen("archive/1", "archive/2", 1), |e| {
+            matches!(e, ArchiveError::Version)
+        }),
+        (text.to_owned(), |e| {
+            matches!(e, ArchiveError::Signatures(_))
+        }),
     ];
     for (spelling, expected) in spelled {
         let mut archive = archive.clone();
@@ -152,5 +202,8 @@ fn the_note_has_one_spelling() {
     let fault = ArchiveError::Signature(NoteError::BadSignature(world.hospital.name.clone()));
     let found = only(&other);
     // The key's ID differs, so the line is not even a claim by the log's key.
-    assert_eq!(found, (Check::Note, NOTE_PATH.to_owned(), Fault::Archive(fault)));
+    assert_eq!(
+        found,
+        (Check::Note, NOTE_PATH.to_owned(), Fault::Archive(fault))
+    );
 }

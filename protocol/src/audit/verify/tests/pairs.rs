@@ -5,8 +5,13 @@ use super::*;
 use crate::audit::record::Record;
 
 fn reconciled(report: &Report) -> Vec<(String, Fault)> {
-    let failures = report.failures.iter().filter(|f| f.check == Check::Reconciled);
-    failures.map(|failure| (failure.file.clone(), failure.fault.clone())).collect()
+    let failures = report
+        .failures
+        .iter()
+        .filter(|f| f.check == Check::Reconciled);
+    failures
+        .map(|failure| (failure.file.clone(), failure.fault.clone()))
+        .collect()
 }
 
 #[test]
@@ -23,8 +28,14 @@ fn a_reader_log_without_the_entry_is_found() {
     let peer = world.reader.name.clone();
     let found = verdict(&[&hospital, &reader]);
     let expected = [
-        Fault::NotInPeer { peer: peer.clone(), index: accepted },
-        Fault::PeerForked { peer: peer.clone(), size: 2 },
+        Fault::NotInPeer {
+            peer: peer.clone(),
+            index: accepted,
+        },
+        Fault::PeerForked {
+            peer: peer.clone(),
+            size: 2,
+        },
     ];
     assert_eq!(
         reconciled(&found.archives[0]),
@@ -33,7 +44,10 @@ fn a_reader_log_without_the_entry_is_found() {
     // An archive that ends before the acceptance.
     let found = verdict(&[&hospital, &World::new().archive(false)]);
     let expected = [
-        Fault::NotInPeer { peer: peer.clone(), index: accepted },
+        Fault::NotInPeer {
+            peer: peer.clone(),
+            index: accepted,
+        },
         Fault::PeerBehind { peer, size: 2 },
     ];
     assert_eq!(
@@ -57,14 +71,20 @@ fn a_hospital_log_without_the_grant_is_found() {
         reconciled(&found.archives[0]),
         [(
             "log/tile/entries/000.p/2".to_owned(),
-            Fault::NeverGranted { peer, index: accepted }
+            Fault::NeverGranted {
+                peer,
+                index: accepted
+            }
         )]
     );
     let peer = world.hospital.name.clone();
     assert_eq!(
         reconciled(&found.archives[1]),
         [
-            Fault::NotInPeer { peer: peer.clone(), index: 1 },
+            Fault::NotInPeer {
+                peer: peer.clone(),
+                index: 1
+            },
             Fault::PeerForked { peer, size: 2 }
         ]
         .map(|fault| ("peer/1.proof".to_owned(), fault))
@@ -80,14 +100,25 @@ fn access_that_only_the_reader_logged_is_found() {
     let found = verdict(&[&both[0], &both[1]]);
     assert!(found.holds());
     let peer = world.reader.name.clone();
-    let remark = Remark::ReceiptNeverArrived { peer: peer.clone(), index: accepted };
-    assert!(found.archives[0].remarks.iter().any(|noted| noted.remark == remark));
+    let remark = Remark::ReceiptNeverArrived {
+        peer: peer.clone(),
+        index: accepted,
+    };
+    assert!(
+        found.archives[0]
+            .remarks
+            .iter()
+            .any(|noted| noted.remark == remark)
+    );
 
     let begun = world.begin(false, &granted);
     let found = verdict(&[&both[0], &world.archive(false)]);
     assert_eq!(
         reconciled(&found.archives[0]),
-        [("log/tile/entries/000.p/2".to_owned(), Fault::PeerAccess { peer, index: begun })]
+        [(
+            "log/tile/entries/000.p/2".to_owned(),
+            Fault::PeerAccess { peer, index: begun }
+        )]
     );
 }
 
@@ -97,7 +128,12 @@ fn a_peer_that_is_not_given_is_named() {
     world.whole_case();
     let found = verdict(&[&world.archive(true)]);
     let remark = Remark::PeerNotGiven(world.reader.name.clone());
-    assert!(found.archives[0].remarks.iter().any(|noted| noted.remark == remark));
+    assert!(
+        found.archives[0]
+            .remarks
+            .iter()
+            .any(|noted| noted.remark == remark)
+    );
 }
 
 #[test]
@@ -127,7 +163,9 @@ fn the_reader_side_is_checked_like_the_owner_side() {
     let granted = world.grant();
     world.accept(&granted);
     let uncosigned = world.prove(true, granted.fence, false);
-    let Some(Record::GrantAccepted(record)) = world.reader.records.last_mut() else { panic!() };
+    let Some(Record::GrantAccepted(record)) = world.reader.records.last_mut() else {
+        panic!()
+    };
     record.proof = uncosigned;
     let found = only(&world.archive(false));
     let short = Fault::Shortfall("w1 has 0 of 1 needed; absent: w1".to_owned());
@@ -137,10 +175,18 @@ fn the_reader_side_is_checked_like_the_owner_side() {
     let granted = world.grant();
     world.accept(&granted);
     let start = world.hospital.entries[0].clone();
-    let Some(Record::GrantAccepted(record)) = world.reader.records.last_mut() else { panic!() };
+    let Some(Record::GrantAccepted(record)) = world.reader.records.last_mut() else {
+        panic!()
+    };
     record.peer_entry = start;
-    let found: Vec<Fault> = failures(&world.archive(false)).into_iter().map(|f| f.2).collect();
-    assert_eq!(found[..2], ["kind of the entry", "grant of the entry"].map(Fault::Mismatch));
+    let found: Vec<Fault> = failures(&world.archive(false))
+        .into_iter()
+        .map(|f| f.2)
+        .collect();
+    assert_eq!(
+        found[..2],
+        ["kind of the entry", "grant of the entry"].map(Fault::Mismatch)
+    );
     assert!(matches!(found[2], Fault::NotIncluded(_)));
 }
 
@@ -149,6 +195,12 @@ fn a_grant_logged_twice_is_found() {
     let mut world = World::new();
     let granted = world.grant();
     world.grant_as(&world::grant(granted.fence), world::HOSPITAL_GRANTS);
-    let found: Vec<Fault> = failures(&world.archive(true)).into_iter().map(|f| f.2).collect();
-    assert_eq!(found, [Fault::Mismatch("fence"), Fault::Twice(granted.fence)]);
+    let found: Vec<Fault> = failures(&world.archive(true))
+        .into_iter()
+        .map(|f| f.2)
+        .collect();
+    assert_eq!(
+        found,
+        [Fault::Mismatch("fence"), Fault::Twice(granted.fence)]
+    );
 }

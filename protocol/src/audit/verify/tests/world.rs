@@ -1,4 +1,5 @@
-//! A small consortium in memory: a hospital and a reader with their logs, one witness, real keys from seeds.
+//! A small consortium in memory: a hospital and a reader with their logs, one witness, real keys
+//! from seeds.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,11 @@ impl Log {
     }
 
     pub(super) fn vkey(&self) -> VerifierKey {
-        VerifierKey::new(self.name.clone(), KeyType::Ed25519, self.key.verifying_key())
+        VerifierKey::new(
+            self.name.clone(),
+            KeyType::Ed25519,
+            self.key.verifying_key(),
+        )
     }
 
     /// Appends bytes as they are.
@@ -85,14 +90,20 @@ impl Log {
         // A log may keep partial tiles that it outgrew; an archive has only those of its size.
         self.files.retain(|path, _| !path.contains(".p/"));
         let mut whole = LogWriter::new();
-        self.entries.iter().for_each(|entry| drop(whole.append(entry)));
+        self.entries
+            .iter()
+            .for_each(|entry| drop(whole.append(entry)));
         let files = whole.take_files().into_iter();
         self.files.extend(files.map(|file| (file.path, file.bytes)));
         index
     }
 
     pub(super) fn signed(&self) -> SignedCheckpoint {
-        Checkpoint { origin: self.name.clone(), head: self.writer.head() }.sign(&self.key)
+        Checkpoint {
+            origin: self.name.clone(),
+            head: self.writer.head(),
+        }
+        .sign(&self.key)
     }
 }
 
@@ -138,7 +149,9 @@ impl World {
             reader_credential(hash, &world.reader),
             witness_credential(hash),
         ] {
-            world.credentials.insert(credential.serial, credential_envelope(&credential));
+            world
+                .credentials
+                .insert(credential.serial, credential_envelope(&credential));
         }
         for hospital in [true, false] {
             let record = Record::NodeStarted(NodeRecord::default());
@@ -160,7 +173,11 @@ impl World {
     /// Appends an entry a second after the last one.
     pub(super) fn append(&mut self, hospital: bool, header: Header, record: Record) -> u64 {
         self.now += 1;
-        let header = Header { time_us: self.now * 1_000_000, uncertainty_us: 50_000, ..header };
+        let header = Header {
+            time_us: self.now * 1_000_000,
+            uncertainty_us: 50_000,
+            ..header
+        };
         self.append_as_is(hospital, header, record)
     }
 
@@ -174,7 +191,11 @@ impl World {
     }
 
     pub(super) fn log(&mut self, hospital: bool) -> &mut Log {
-        if hospital { &mut self.hospital } else { &mut self.reader }
+        if hospital {
+            &mut self.hospital
+        } else {
+            &mut self.reader
+        }
     }
 
     pub(super) fn grant(&mut self) -> Granted {
@@ -195,9 +216,16 @@ impl World {
             purpose: "TREAT".to_owned(),
             ..header(Kind::ReleaseGranted).with_grant(hash)
         };
-        let record = ReleaseRecord { grant: envelope.clone(), ..ReleaseRecord::default() };
+        let record = ReleaseRecord {
+            grant: envelope.clone(),
+            ..ReleaseRecord::default()
+        };
         let fence = self.append(true, header, Record::ReleaseGranted(record));
-        Granted { fence, envelope, hash }
+        Granted {
+            fence,
+            envelope,
+            hash,
+        }
     }
 
     /// The reader verifies and accepts. Gives the index in the reader's log.
@@ -232,12 +260,20 @@ impl World {
 
     pub(super) fn begin(&mut self, hospital: bool, granted: &Granted) -> u64 {
         let header = header(Kind::AccessBegun).with_grant(granted.hash);
-        self.append(hospital, header, Record::AccessBegun(AccessRecord::default()))
+        self.append(
+            hospital,
+            header,
+            Record::AccessBegun(AccessRecord::default()),
+        )
     }
 
     /// An entry without consequence.
     pub(super) fn idle(&mut self, hospital: bool) -> u64 {
-        self.append(hospital, header(Kind::CaseOpened), Record::CaseClosed(CaseNote::default()))
+        self.append(
+            hospital,
+            header(Kind::CaseOpened),
+            Record::CaseClosed(CaseNote::default()),
+        )
     }
 
     /// The log's checkpoint, cosigned by the witness now.
@@ -250,15 +286,29 @@ impl World {
     }
 
     pub(super) fn prove(&mut self, hospital: bool, index: u64, witnessed: bool) -> Vec<u8> {
-        let log = if hospital { &self.hospital } else { &self.reader };
-        let signed = if witnessed { self.cosigned(log) } else { log.signed() };
+        let log = if hospital {
+            &self.hospital
+        } else {
+            &self.reader
+        };
+        let signed = if witnessed {
+            self.cosigned(log)
+        } else {
+            log.signed()
+        };
         let size = log.writer.size();
-        LogProof::make(&log.files, size, index, signed).expect("tiles are there").encode()
+        LogProof::make(&log.files, size, index, signed)
+            .expect("tiles are there")
+            .encode()
     }
 
     /// The archive of one log.
     pub(super) fn archive(&mut self, hospital: bool) -> Files {
-        let log = if hospital { &self.hospital } else { &self.reader };
+        let log = if hospital {
+            &self.hospital
+        } else {
+            &self.reader
+        };
         let mut files = Files::new();
         let mut put = |name: FileName, bytes: &[u8]| {
             files.insert(name.to_string(), bytes.to_vec());
@@ -272,11 +322,16 @@ impl World {
             put(FileName::Credential(*serial), envelope);
         }
         for (index, record) in (0..).zip(&log.records) {
-            attach::files(index, record).into_iter().for_each(|(name, bytes)| put(name, bytes));
+            attach::files(index, record)
+                .into_iter()
+                .for_each(|(name, bytes)| put(name, bytes));
             if attach::needs_proof(record) {
                 let size = log.writer.size();
                 let proof = LogProof::make(&log.files, size, index, self.cosigned(log));
-                put(FileName::Proof(index), &proof.expect("tiles are there").encode());
+                put(
+                    FileName::Proof(index),
+                    &proof.expect("tiles are there").encode(),
+                );
             }
         }
         for (path, bytes) in &log.files {
@@ -373,7 +428,12 @@ fn genesis() -> Vec<u8> {
     };
     let mut council: Vec<CouncilMember> = COUNCIL.map(member).into();
     council.sort_by_key(|member| member.key);
-    let genesis = Genesis { name: "Test".to_owned(), threshold: 2, council, created: START };
+    let genesis = Genesis {
+        name: "Test".to_owned(),
+        threshold: 2,
+        council,
+        created: START,
+    };
     let keys = COUNCIL.map(key);
     let envelope = Envelope::sign(GENESIS_TYPE, genesis.encode(), &keys.each_ref());
     envelope.expect("within bounds").encode()
@@ -425,7 +485,9 @@ pub(super) fn reader_credential(genesis: Digest, log: &Log) -> Credential {
     };
     Credential {
         log: Some(log.vkey().to_string()),
-        person: Some(PersonId::from_bytes(*key(PERSON).verifying_key().as_bytes())),
+        person: Some(PersonId::from_bytes(
+            *key(PERSON).verifying_key().as_bytes(),
+        )),
         licences: vec![licence],
         languages: vec!["de".to_owned()],
         modalities: vec!["CT".to_owned()],
@@ -435,7 +497,10 @@ pub(super) fn reader_credential(genesis: Digest, log: &Log) -> Credential {
 
 fn witness_credential(genesis: Digest) -> Credential {
     let witness = Some(witness_vkey(WITNESS).to_string());
-    Credential { witness, ..blank(genesis, 3, MemberKind::Witness, 30) }
+    Credential {
+        witness,
+        ..blank(genesis, 3, MemberKind::Witness, 30)
+    }
 }
 
 pub(super) fn witness_vkey(seed: u8) -> VerifierKey {
