@@ -8,6 +8,9 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod case;
+pub mod core;
+pub mod directory;
 pub mod document;
 pub mod ids;
 pub mod io;

@@ -65,7 +65,11 @@ pub struct Now {
 #[must_use]
 pub const fn micros(span: Duration) -> u64 {
     let us = span.as_micros();
-    if us > u64::MAX as u128 { u64::MAX } else { us as u64 }
+    if us > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        us as u64
+    }
 }
 
 /// What a lease's holder counts: the span shortened by the tolerated clock drift.

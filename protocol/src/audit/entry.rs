@@ -114,7 +114,10 @@ impl Openings {
     /// Finds the value of a field.
     #[must_use]
     pub fn value(&self, field: Field) -> Option<&[u8]> {
-        let found = self.openings.iter().find(|opening| opening.field == field as i32)?;
+        let found = self
+            .openings
+            .iter()
+            .find(|opening| opening.field == field as i32)?;
         Some(&found.value)
     }
 
@@ -211,14 +214,21 @@ impl Entry {
         let field = Field::try_from(opening.field).map_err(|_| EntryError::WrongOpening)?;
         let expected = commitment(field, &self.nonce, &opening.salt, &opening.value);
         let matches = |c: &Commitment| c.field == opening.field && c.value == expected.as_bytes();
-        if self.commitments.iter().any(matches) { Ok(()) } else { Err(EntryError::WrongOpening) }
+        if self.commitments.iter().any(matches) {
+            Ok(())
+        } else {
+            Err(EntryError::WrongOpening)
+        }
     }
 }
 
 /// The commitment to one value.
 #[must_use]
 pub fn commitment(field: Field, nonce: &[u8], salt: &[u8], value: &[u8]) -> Digest {
-    tagged(labels::COMMITMENT, &[field.name().as_bytes(), nonce, salt, value])
+    tagged(
+        labels::COMMITMENT,
+        &[field.name().as_bytes(), nonce, salt, value],
+    )
 }
 
 /// Where an entry stands among its subject's entries, so that a partial disclosure shows.
@@ -268,13 +278,25 @@ impl EntryDraft {
             let mut salt = [0; 32];
             rng.fill_bytes(&mut salt);
             let hidden = commitment(field, &nonce, &salt, &value);
-            commitments
-                .push(Commitment { field: field as i32, value: hidden.as_bytes().to_vec() });
-            openings.openings.push(Opening { field: field as i32, salt: salt.to_vec(), value });
+            commitments.push(Commitment {
+                field: field as i32,
+                value: hidden.as_bytes().to_vec(),
+            });
+            openings.openings.push(Opening {
+                field: field as i32,
+                salt: salt.to_vec(),
+                value,
+            });
         }
         let payload = Zeroizing::new(openings.encode_to_vec());
         let subject = subject.map(|place| place.subject);
-        Self { header, subject, commitments, nonce, payload }
+        Self {
+            header,
+            subject,
+            commitments,
+            nonce,
+            payload,
+        }
     }
 
     /// The payload, to be sealed under the subject's key and made durable before the entry.

@@ -3,8 +3,8 @@
 use crypto::digest::Digest;
 use prost::Message;
 
-use crate::urgency::Urgency;
 use crate::time::Wall;
+use crate::urgency::Urgency;
 
 /// What kind of thing happened (DICOM PS3.15 A.5 calls it the event).
 ///
@@ -206,7 +206,11 @@ impl Header {
 /// The bucket of a count: 0 for none, else one more than the exponent of the smallest power of two that holds it.
 #[must_use]
 pub const fn bucket(count: u64) -> u32 {
-    if count == 0 { 0 } else { u64::BITS - (count - 1).leading_zeros() + 1 }
+    if count == 0 {
+        0
+    } else {
+        u64::BITS - (count - 1).leading_zeros() + 1
+    }
 }
 
 /// The canonical bytes of a header.
@@ -221,7 +225,16 @@ mod tests {
 
     #[test]
     fn buckets_hide_exact_counts() {
-        let of = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (1 << 20, 21), (u64::MAX, 65)];
+        let of = [
+            (0, 0),
+            (1, 1),
+            (2, 2),
+            (3, 3),
+            (4, 3),
+            (5, 4),
+            (1 << 20, 21),
+            (u64::MAX, 65),
+        ];
         for (count, expected) in of {
             assert_eq!(bucket(count), expected, "{count}");
         }

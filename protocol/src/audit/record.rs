@@ -460,7 +460,9 @@ impl Record {
 /// Decodes the message of one kind.
 fn decode_as(kind: Kind, bytes: &[u8]) -> Result<Record, RecordError> {
     fn read<M: Message + Default, T>(bytes: &[u8], make: fn(M) -> T) -> Result<T, RecordError> {
-        M::decode(bytes).map(make).map_err(|_| RecordError::Malformed)
+        M::decode(bytes)
+            .map(make)
+            .map_err(|_| RecordError::Malformed)
     }
     match kind {
         Kind::Unspecified => Err(RecordError::UnknownKind(0)),

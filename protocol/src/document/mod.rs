@@ -56,7 +56,10 @@ pub trait Document: Message + Default {
 /// # Errors
 /// [`DocumentError`]: the signature, the payload type, the encoding or the version is wrong.
 pub fn open<D: Document>(envelope: &[u8], signer: &VerifyingKey) -> Result<D, DocumentError> {
-    let refused = |source| DocumentError::Envelope { what: D::NAME, source };
+    let refused = |source| DocumentError::Envelope {
+        what: D::NAME,
+        source,
+    };
     let opened = Envelope::decode(envelope).map_err(refused)?;
     opened.verify_by(D::TYPE, signer).map_err(refused)?;
     decode(&opened.payload)

@@ -32,7 +32,11 @@ pub struct Session {
     pub country: String,
 }
 
-super::document!(Session, "session certificate", "application/vnd.radmesh.session.v1");
+super::document!(
+    Session,
+    "session certificate",
+    "application/vnd.radmesh.session.v1"
+);
 
 /// A session that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -159,7 +159,10 @@ impl Manifest {
         if manifest.salt.len() != 32 {
             return Err(ManifestError::Malformed("salt"));
         }
-        let headers = manifest.headers.as_ref().ok_or(ManifestError::Malformed("headers"))?;
+        let headers = manifest
+            .headers
+            .as_ref()
+            .ok_or(ManifestError::Malformed("headers"))?;
         headers.check()?;
         for object in &manifest.objects {
             object.check(headers.plain_length)?;

@@ -142,6 +142,9 @@ pub struct Lease {
     /// The fence.
     #[prost(uint64, tag = "1")]
     pub fence: u64,
+    /// Of a renewal, repeated in its answer: a late answer must not extend a later renewal.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
 }
 
 /// A lease ends, with a reason in words: HAND_BACK by the reader, REVOKED by the owner.
@@ -257,8 +260,11 @@ pub enum WireError {
 impl Message {
     /// The bytes on the wire.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        Frame { message: Some(self.clone()) }.encode_to_vec()
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Frame {
+            message: Some(self.clone()),
+        }
+        .encode_to_vec()
     }
 
     /// Reads bytes off the wire.
@@ -302,8 +308,11 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_wire() {
-        let message = Message::Renew(Lease { fence: 7 });
-        assert_eq!(Message::decode(&message.encode()), Ok(message));
+        let message = Message::Renew(Lease {
+            fence: 7,
+            sequence: 1,
+        });
+        assert_eq!(Message::decode(&message.to_bytes()), Ok(message));
     }
 
     #[test]
@@ -311,6 +320,9 @@ mod tests {
         assert_eq!(Message::decode(&[]), Err(WireError::Malformed));
         assert_eq!(Message::decode(&[0xff; 9]), Err(WireError::Malformed));
         let giant = vec![0; limits::MESSAGE_MAX + 1];
-        assert_eq!(Message::decode(&giant), Err(WireError::TooLong(giant.len())));
+        assert_eq!(
+            Message::decode(&giant),
+            Err(WireError::TooLong(giant.len()))
+        );
     }
 }
