@@ -8,6 +8,8 @@ use super::fault::{Check, Fault};
 use super::release::mismatches;
 use crate::audit::archive::FileName;
 use crate::audit::header::Kind;
+#[cfg(feature = "policy")]
+use crate::audit::header::Outcome;
 use crate::policy::Facts;
 
 /// Checks the disclosed facts of a granted or refused release.
@@ -74,12 +76,17 @@ fn again(walk: &mut Walk<'_>, seen: &Seen<'_>, facts: &Facts) {
     }
     walk.report.looked(Check::Decisions);
     let granted = seen.header.kind == Kind::ReleaseGranted as i32;
+    // A release can also fail after it was allowed: its signer refused, its case ended.
+    let by_rule = seen.header.outcome == Outcome::Refused as i32;
     let decision = policy.decide(facts);
     let holds = [
         (decision.allowed || !granted, "it refuses what was granted"),
-        (!decision.allowed || granted, "it allows what was refused"),
+        (!decision.allowed || !by_rule, "it allows what was refused"),
         (decision.rules == seen.header.rules, "by other rules"),
-        (decision.basis == seen.header.basis, "on another basis"),
+        (
+            decision.basis == seen.header.basis || !granted,
+            "on another basis",
+        ),
     ];
     for (_, what) in holds.iter().filter(|(holds, _)| !holds) {
         walk.fail(

@@ -19,6 +19,10 @@ use crate::document::grant::Grant;
 use crate::limits;
 use crate::time::{Wall, micros};
 
+/// A grant names its own index, which is therefore taken before the grant is signed: entries behind
+/// it are dated while it waits for its signature. No signer takes longer than this.
+const SIGNING_US: u64 = 10_000_000;
+
 /// What is known of one grant while the walk goes on.
 pub(super) struct Release {
     /// The entry that granted it here.
@@ -140,8 +144,9 @@ impl<'a> Walk<'a> {
             Kind::ReleaseGranted => release::granted(self, seen),
             Kind::GrantAccepted => peer::accepted(self, seen),
             Kind::ReceiptAccepted => receipt::accepted(self, seen),
-            Kind::AccessBegun => self.access_begun(seen),
-            Kind::AccessEnded | Kind::ReportSigned | Kind::ReportReceived => self.of_grant(seen),
+            Kind::AccessBegun | Kind::ReportSigned => self.access(seen),
+            Kind::AccessEnded => self.access_ended(seen),
+            Kind::ReportReceived => self.of_grant(seen),
             Kind::ReleaseRefused => self.report.counts.refusals += 1,
             Kind::Unspecified
             | Kind::NodeStarted
@@ -164,7 +169,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Access needs a receipt in the owner's log, an accepted grant in the reader's.
-    fn access_begun(&mut self, seen: &Seen<'_>) {
+    fn access(&mut self, seen: &Seen<'_>) {
         self.report.looked(Check::Access);
         let file = self.bundle(seen.index);
         let Some(hash) = seen.grant_hash() else {
@@ -182,6 +187,15 @@ impl<'a> Walk<'a> {
         };
         self.report
             .fail(Check::Access, file, Some(seen.index), fault);
+    }
+
+    /// Access that ended is access, unless nothing was moved. A lease may end before any receipt.
+    fn access_ended(&mut self, seen: &Seen<'_>) {
+        if seen.header.bytes_bucket > 0 || seen.header.instances_bucket > 0 {
+            self.access(seen);
+        } else {
+            self.of_grant(seen);
+        }
     }
 
     /// An entry that names a grant must follow that grant.
@@ -330,7 +344,7 @@ impl Clock {
             self.earliest_us = time.saturating_sub(uncertainty);
             return None;
         }
-        if latest < self.earliest_us {
+        if latest.saturating_add(SIGNING_US) < self.earliest_us {
             return Some(Fault::TimeRunsBack(self.earliest_us - latest));
         }
         self.earliest_us = self.earliest_us.max(time.saturating_sub(uncertainty));

@@ -8,7 +8,7 @@ use super::*;
 use crate::audit::archive::NOTE_PATH;
 use crate::audit::entry::EntryError;
 use crate::audit::header::{Header, Kind};
-use crate::audit::record::{CaseNote, Record};
+use crate::audit::record::{AccessRecord, CaseNote, Record, ReportRecord};
 use crate::document::DocumentError;
 use crate::document::grant::Grant;
 use crate::member::{Credential, MemberError};
@@ -56,6 +56,23 @@ fn a_grant_without_a_receipt_is_a_finding_and_access_to_it_a_failure() {
         verdict(&[&archive]).archives[0].failures[0].entry,
         Some(begun)
     );
+}
+
+#[test]
+fn bytes_that_moved_without_a_receipt_are_access() {
+    let mut world = World::new();
+    let granted = world.grant();
+    let ended = header(Kind::AccessEnded).with_grant(granted.hash);
+    let record = Record::AccessEnded(AccessRecord::default());
+    world.append(true, ended.clone(), record.clone());
+    assert_eq!(failures(&world.archive(true)), []);
+    world.append(true, ended.with_volume(1, 1), record);
+    assert_eq!(only(&world.archive(true)).2, Fault::AccessWithoutReceipt);
+    // Of a grant that the log does not hold.
+    let signed = header(Kind::ReportSigned).with_grant(Digest::sha256(b"another"));
+    let mut world = World::new();
+    world.append(true, signed, Record::ReportSigned(ReportRecord::default()));
+    assert_eq!(only(&world.archive(true)).2, Fault::UnknownGrant);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #[cfg(feature = "policy")]
 use super::attacks::fault;
 use super::attacks::with;
+#[cfg(feature = "policy")]
+use super::world;
 use super::world::World;
 use super::*;
 use crate::audit::entry::EntryError;
@@ -111,6 +113,36 @@ fn disclosed_decisions_are_made_again() {
         fault(&found, Check::Decisions, "trust/policy.cedar"),
         Fault::PolicyText(_)
     ));
+}
+
+#[cfg(feature = "policy")]
+#[test]
+fn disclosed_refusals_are_decided_again_too() {
+    use crate::audit::header::{Header, Kind, Outcome};
+    use crate::audit::record::{Record, ReleaseRecord};
+    // Refused for want of a licence, by rule; then again what the policy would have allowed.
+    let refuse = |licences: &[&str], rules: &[&str], outcome: Outcome| {
+        let mut world = World::new();
+        world.facts.licences = licences.iter().map(|text| (*text).to_owned()).collect();
+        let header = Header {
+            outcome: outcome as i32,
+            rules: rules.iter().map(|text| (*text).to_owned()).collect(),
+            policy_hash: Digest::sha256(world::POLICY.as_bytes()).as_bytes().to_vec(),
+            from_country: "DE".to_owned(),
+            to_country: "AT".to_owned(),
+            purpose: "TREAT".to_owned(),
+            ..world::header(Kind::ReleaseRefused)
+        };
+        let record = Record::ReleaseRefused(ReleaseRecord::default());
+        world.append(true, header, record);
+        let found = disclosed(&mut world).into_iter();
+        found.map(|(_, _, fault)| fault).collect::<Vec<_>>()
+    };
+    assert_eq!(refuse(&[], &["licence-required"], Outcome::Refused), []);
+    let allowed = ["read-within-eea"];
+    let wrong = Fault::Decision("it allows what was refused");
+    assert_eq!(refuse(&["DE"], &allowed, Outcome::Refused), [wrong]);
+    assert_eq!(refuse(&["DE"], &allowed, Outcome::Failure), []);
 }
 
 #[cfg(not(feature = "policy"))]

@@ -17,15 +17,14 @@ fn times_do_not_run_back_unless_the_node_says_so() {
     };
     let record = Record::CaseClosed(CaseNote::default());
     let now = world.now * 1_000_000;
-    // Within both uncertainties.
-    world.append_as_is(true, at(now - 90_000, Kind::CaseClosed), record.clone());
+    // Within both uncertainties and the time that a grant may wait for its signature.
+    let earlier = |us: u64| at(now - us, Kind::CaseClosed);
+    world.append_as_is(true, earlier(10_090_000), record.clone());
     assert_eq!(failures(&world.archive(true)), []);
-    world.append_as_is(true, at(now - 200_000, Kind::CaseClosed), record.clone());
+    world.append_as_is(true, earlier(10_200_000), record.clone());
     let file = "log/tile/entries/000.p/4".to_owned();
-    assert_eq!(
-        only(&world.archive(true)),
-        (Check::Entries, file, Fault::TimeRunsBack(100_000))
-    );
+    let back = Fault::TimeRunsBack(10_100_000);
+    assert_eq!(only(&world.archive(true)), (Check::Entries, file, back));
 
     let mut world = World::new();
     world.idle(true);
