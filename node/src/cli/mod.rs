@@ -4,13 +4,19 @@
 //! `--json` stays JSON; errors are one line; the exit code is 0 only when the command did what was
 //! asked.
 
+pub mod audit;
+mod audits;
+mod cases;
+mod client;
 mod clock;
 mod consortium;
+mod desks;
 mod key;
 mod node;
 pub mod output;
 mod policy;
 mod secret;
+mod studies;
 
 use std::process::ExitCode;
 
@@ -49,6 +55,18 @@ enum Noun {
     /// The node itself.
     #[command(subcommand)]
     Node(node::Command),
+    /// A hospital's cases.
+    #[command(subcommand)]
+    Case(cases::Command),
+    /// A hospital's studies.
+    #[command(subcommand)]
+    Study(studies::Command),
+    /// A reading desk.
+    #[command(subcommand)]
+    Desk(desks::Command),
+    /// The audit log, for others.
+    #[command(subcommand)]
+    Audit(audits::Command),
 }
 
 impl Noun {
@@ -58,6 +76,10 @@ impl Noun {
             Self::Consortium(command) => command.run(out),
             Self::Policy(command) => command.run(out),
             Self::Node(command) => command.run(out),
+            Self::Case(command) => command.run(out),
+            Self::Study(command) => command.run(out),
+            Self::Desk(command) => command.run(out),
+            Self::Audit(command) => command.run(out),
         }
     }
 }

@@ -10,6 +10,8 @@ use protocol::member::Credential;
 use serde::Serialize;
 
 use super::{Output, clock};
+use crate::control::wire::Request;
+use crate::daemon;
 use crate::config::{PassphraseSource, Settings, Trust};
 use crate::keystore::{KeyKind, Keystore, Passphrase, Roles, Secrets};
 
@@ -18,6 +20,18 @@ use crate::keystore::{KeyKind, Keystore, Passphrase, Roles, Secrets};
 pub(super) enum Command {
     /// Check a configuration and everything it names: keys, credential, members, quorum, policy.
     CheckConfig(CheckConfig),
+    /// Run the node until it is told to stop.
+    Run(Run),
+    /// Who and where a running node is, and how far its log is.
+    Status(super::client::Target),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 /// Which configuration.
@@ -65,7 +79,26 @@ impl Command {
     pub(super) fn run(self, out: &Output) -> anyhow::Result<()> {
         match self {
             Self::CheckConfig(check) => check.run(out),
+            Self::Run(run) => run.run(out),
+            Self::Status(target) => target.show(&Request::Status {}, out),
         }
+    }
+}
+
+impl Run {
+    fn run(self, out: &Output) -> anyhow::Result<()> {
+        let settings = Settings::load(&self.config)?;
+        let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter)
+            .context("log.filter")?;
+        let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match out.is_json() {
+            true => logging.json().init(),
+            false => logging.init(),
+        }
+        let trust = Trust::load(&settings, clock::now()?)?;
+        let secrets = open_secrets(&settings)?;
+        check_keys(&secrets, &trust.own.credential)?;
+        daemon::run(settings, trust, secrets)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::{Settings, Trust};
 use crate::driver::clock::Clock;
 use crate::driver::log::{self, Cosigner, LogHandle, Witness};
 use crate::keystore::Secrets;
+use super::names::Names;
 use crate::store::root::MasterKey;
 use crate::store::space::Reserve;
 use crate::store::{Store, StoreOptions};
@@ -23,7 +24,7 @@ const FIRST_MASTER: u16 = 1;
 /// What was opened.
 pub(super) struct Booted {
     pub(super) core: Core,
-    pub(super) store: Arc<Store>,
+    pub(super) vault: Vault,
     pub(super) log: LogHandle,
     pub(super) log_key: SigningKey,
     pub(super) cosigner: Cosigner,
@@ -47,7 +48,8 @@ pub(super) async fn boot(
         // The operator's number alone counts: a disk's share says nothing on a shared disk.
         percent: 0,
     });
-    let options = StoreOptions { reserve };
+    let options = StoreOptions { reserve, ..StoreOptions::default() };
+    let names = Names::new(master);
     let data = settings.data_dir.clone();
     let master = MasterKey {
         version: FIRST_MASTER,
@@ -57,13 +59,13 @@ pub(super) async fn boot(
     let seeds = Seeds { protocol: random()?, secret: random()? };
     let opening = tokio::task::spawn_blocking(move || {
         let store = Arc::new(Store::open(&data.join("store"), &master, options)?);
-        let vault = Arc::new(Vault(Arc::clone(&store)));
-        let opened = log::open(&data.join("log"), &key, &verifier, vault.clone())?;
+        let vault = Vault::new(store, names);
+        let opened = log::open(&data.join("log"), &key, &verifier, Arc::new(vault.clone()))?;
         let mut core = Core::new(config, &seeds);
-        let entries = log::replay(&mut core, &opened.handle, &*vault)?;
+        let entries = log::replay(&mut core, &opened.handle, &vault)?;
         tracing::info!(entries, "the log is replayed");
         let log::Opened { handle, cosigner } = opened;
-        Ok::<_, anyhow::Error>(Booted { core, store, log: handle, log_key: key, cosigner, witnesses })
+        Ok::<_, anyhow::Error>(Booted { core, vault, log: handle, log_key: key, cosigner, witnesses })
     });
     let booted = opening.await??;
     tracing::debug!(tick = clock.now().tick.0, "store and log are open");

@@ -1,7 +1,6 @@
 //! The audit archive's source: the log, the payloads and the trust files of this node.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crypto::envelope::MAX_ENCODED_LEN;
 use crypto::keys::SigningKey;
@@ -17,7 +16,6 @@ use crate::config::Settings;
 use crate::driver::log::{LogHandle, PayloadStore as _};
 use crate::driver::ports::Undone;
 use crate::files;
-use crate::store::Store;
 
 /// The longest quorum file, as the configuration reads it.
 const QUORUM_MAX: u64 = 1 << 20;
@@ -35,11 +33,11 @@ impl Export {
     pub(super) fn new(
         log: LogHandle,
         key: SigningKey,
-        store: Arc<Store>,
+        vault: Vault,
         (settings, mut credentials): (&Settings, Vec<(u64, Vec<u8>)>),
     ) -> Self {
         credentials.sort_by_key(|(serial, _)| *serial);
-        Self { log, key, vault: Vault(store), settings: settings.clone(), credentials }
+        Self { log, key, vault, settings: settings.clone(), credentials }
     }
 
     /// Writes an archive into a folder that is absent or empty. Blocks.

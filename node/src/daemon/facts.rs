@@ -15,7 +15,7 @@ use crate::control;
 use crate::driver::log::LogHandle;
 use crate::driver::ports::{DeskPort, Undone};
 use crate::mesh::MeshHandle;
-use crate::store::Store;
+use super::vault::Vault;
 
 /// The hospital role's listeners.
 pub(super) struct Hospital {
@@ -33,7 +33,7 @@ pub(super) struct Pages {
 
 struct LogFacts {
     handle: LogHandle,
-    store: Arc<Store>,
+    vault: Vault,
     export: Export,
 }
 
@@ -69,11 +69,11 @@ impl Facts {
         Self { mesh, settings, trust, log: None, hospital: None, desk: None }
     }
 
-    pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, store: Arc<Store>) {
+    pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, vault: Vault) {
         let credentials = std::mem::take(&mut self.trust.credentials);
         let export =
-            Export::new(handle.clone(), key, Arc::clone(&store), (&self.settings, credentials));
-        self.log = Some(LogFacts { handle, store, export });
+            Export::new(handle.clone(), key, vault.clone(), (&self.settings, credentials));
+        self.log = Some(LogFacts { handle, vault, export });
     }
 
     pub(super) fn hospital(&mut self, hospital: Hospital) {
@@ -121,14 +121,15 @@ impl control::Facts for Facts {
     }
 
     fn studies(&self) -> Result<Value, Undone> {
-        let studies = self.logged()?.store.studies().map_err(Undone::of)?;
+        let studies = self.logged()?.vault.studies().map_err(Undone::of)?;
         let shown = studies.iter().map(|(study, summary)| {
             json!({
                 "study": study.to_string(),
-                "modality": summary.modality,
+                "modalities": summary.modalities,
+                "series": summary.series,
                 "objects": summary.objects,
                 "bytes": summary.bytes,
-                "last_ms": summary.last_ms,
+                "last_arrival_ms": summary.last_arrival_ms,
             })
         });
         Ok(json!({ "studies": shown.collect::<Vec<_>>() }))

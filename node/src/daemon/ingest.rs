@@ -1,22 +1,24 @@
 //! Images on their way in: spooled sealed, cut in two, put durably, told to the core. Only then does
 //! the sender hear of success.
 
-use std::io::{Read, Seek};
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{self, Write as _};
 
 use protocol::ids::StudyId;
 use serde_json::json;
 
+use super::vault::Vault;
 use crate::control::timeline::Timeline;
-use crate::dicom::part10;
 use crate::dicom::scp::{Incoming, IncomingMeta, StoreOutcome, StoreRefusal, StoreSink};
 use crate::dicom::split::{BulkRange, Identifiers, Split, inflate, split};
 use crate::dicom::syntax::{self, Encoding, TransferSyntax};
 use crate::driver::{AskError, DriverHandle, clock};
 use crate::store::objects::{BulkSpec, Frame, ObjectMeta, Put, StudyFields};
-use crate::store::spool::{SpoolReader, SpoolWriter};
-use crate::store::{Store, StoreError};
+use crate::store::spool::{self, SpoolError, SpoolFile, SpoolReader};
+use crate::store::StoreError;
+
+
+/// The largest data set, as the SCP takes it.
+const INSTANCE_MAX: u64 = 16 << 30;
 
 /// The largest inflated data set: what the SCP takes of one that is not deflated.
 const INFLATED_MAX: u64 = 16 << 30;
@@ -24,7 +26,7 @@ const INFLATED_MAX: u64 = 16 << 30;
 /// The gateway's way into the store. Clones share it.
 #[derive(Clone)]
 pub struct Ingest {
-    store: Arc<Store>,
+    vault: Vault,
     driver: DriverHandle,
     timeline: Timeline,
 }
@@ -32,49 +34,29 @@ pub struct Ingest {
 impl Ingest {
     /// A way in.
     #[must_use]
-    pub fn new(store: Arc<Store>, driver: DriverHandle, timeline: Timeline) -> Self {
-        Self { store, driver, timeline }
-    }
-
-    /// Takes one DICOM file. Blocks.
-    ///
-    /// # Errors
-    /// [`StoreRefusal`].
-    pub fn file(&self, path: &Path) -> Result<StoreOutcome, StoreRefusal> {
-        let broken = |_| StoreRefusal::Processing;
-        let mut file = std::fs::File::open(path).map_err(broken)?;
-        let head = part10::read(&mut file).map_err(|_| StoreRefusal::CannotUnderstand)?;
-        file.seek(std::io::SeekFrom::Start(head.dataset_offset)).map_err(broken)?;
-        let mut spool = self.store.spool().begin().map_err(|e| refusal(&e))?;
-        let mut chunk = vec![0; 64 << 10];
-        loop {
-            match file.read(&mut chunk).map_err(broken)? {
-                0 => break,
-                count => spool.write(&chunk[..count]).map_err(|e| refusal(&e))?,
-            }
-        }
-        Ok(self.take(spool, head.syntax, None))
+    pub fn new(vault: Vault, driver: DriverHandle, timeline: Timeline) -> Self {
+        Self { vault, driver, timeline }
     }
 
     fn take(
         &self,
-        spool: SpoolWriter,
+        spool: SpoolFile,
         syntax: &'static TransferSyntax,
         announced: Option<&IncomingMeta>,
     ) -> StoreOutcome {
         match self.try_take(spool, syntax, announced) {
-            Ok((put, bytes)) => self.told(put, bytes),
+            Ok((put, study, bytes)) => self.told(put, study, bytes),
             Err(refused) => StoreOutcome::Refused(refused),
         }
     }
 
     fn try_take(
         &self,
-        spool: SpoolWriter,
+        spool: SpoolFile,
         syntax: &'static TransferSyntax,
         announced: Option<&IncomingMeta>,
-    ) -> Result<(Put, u64), StoreRefusal> {
-        let reader = spool.finish().map_err(|e| refusal(&e))?;
+    ) -> Result<(Put, StudyId, u64), StoreRefusal> {
+        let reader = spool.into_reader().map_err(|e| spool_refusal(&e))?;
         let (mut reader, syntax) = self.inflated(reader, syntax)?;
         let bytes = reader.length();
         let cut = split(&mut reader, 0, syntax).map_err(|error| {
@@ -88,8 +70,10 @@ impl Ingest {
         let Split { identifiers, header, bulks, .. } = cut;
         let meta = meta_of(identifiers, syntax);
         let bulks: Vec<BulkSpec> = bulks.into_iter().map(bulk_of).collect();
-        let put = self.store.put(&meta, header, &bulks, &mut reader).map_err(|e| refusal(&e))?;
-        Ok((put, bytes))
+        let study = self.vault.learn(meta.study_uid.expose());
+        let store = self.vault.store();
+        let put = store.put(&meta, &header, &bulks, &mut reader).map_err(|e| refusal(&e))?;
+        Ok((put, study, bytes))
     }
 
     /// A deflated data set is kept inflated: an equal stream cannot be promised back.
@@ -101,23 +85,24 @@ impl Ingest {
         if syntax.encoding != Encoding::Deflated {
             return Ok((reader, syntax));
         }
-        let plain = syntax::find(dicom_dictionary_std::uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        let plain = syntax::find(syntax::EXPLICIT_LITTLE)
             .ok_or(StoreRefusal::Processing)?;
-        let mut writer = Writing(self.store.spool().begin().map_err(|e| refusal(&e))?);
+        let spool = self.vault.store().spool();
+        let mut writer = spool.create(INFLATED_MAX).map_err(|e| refusal(&e))?;
         inflate(reader, &mut writer, INFLATED_MAX).map_err(|_| StoreRefusal::CannotUnderstand)?;
-        Ok((writer.0.finish().map_err(|e| refusal(&e))?, plain))
+        Ok((writer.into_reader().map_err(|e| spool_refusal(&e))?, plain))
     }
 
-    fn told(&self, put: Put, bytes: u64) -> StoreOutcome {
+    fn told(&self, put: Put, study: StudyId, bytes: u64) -> StoreOutcome {
         match put {
-            Put::Stored(study) => {
+            Put::New(_) => {
                 let detail = json!({ "study": study.to_string() });
                 self.timeline.note("stored", bytes, detail);
                 self.tell(study);
                 StoreOutcome::Stored
             }
             Put::Duplicate(_) => StoreOutcome::Duplicate,
-            Put::Conflict => StoreOutcome::Refused(StoreRefusal::Conflict),
+            Put::Conflict(_) => StoreOutcome::Refused(StoreRefusal::Conflict),
         }
     }
 
@@ -132,7 +117,7 @@ impl Ingest {
 
 impl StoreSink for Ingest {
     fn begin(&self, meta: IncomingMeta) -> Result<Box<dyn Incoming>, StoreRefusal> {
-        let spool = self.store.spool().begin().map_err(|e| refusal(&e))?;
+        let spool = self.vault.store().spool().create(INSTANCE_MAX).map_err(|e| refusal(&e))?;
         Ok(Box::new(Arriving { ingest: self.clone(), spool, meta }))
     }
 }
@@ -140,13 +125,13 @@ impl StoreSink for Ingest {
 /// One instance on its way in.
 struct Arriving {
     ingest: Ingest,
-    spool: SpoolWriter,
+    spool: SpoolFile,
     meta: IncomingMeta,
 }
 
 impl Incoming for Arriving {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreRefusal> {
-        self.spool.write(bytes).map_err(|e| refusal(&e))
+        self.spool.write_all(bytes).map_err(|e| spool_refusal(&e))
     }
 
     fn finish(self: Box<Self>) -> StoreOutcome {
@@ -155,17 +140,15 @@ impl Incoming for Arriving {
     }
 }
 
-/// A spool as the inflater writes it.
-struct Writing(SpoolWriter);
-
-impl std::io::Write for Writing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+/// What a spool's error says; the disk's own is a fault of ours.
+fn spool_refusal(error: &io::Error) -> StoreRefusal {
+    match spool::refusal(error) {
+        Some(SpoolError::Store(error)) => refusal(error),
+        Some(SpoolError::Limit(_)) => StoreRefusal::OutOfResources,
+        Some(SpoolError::Segment(_)) | None => {
+            tracing::error!(%error, "the spool fails");
+            StoreRefusal::Processing
+        }
     }
 }
 

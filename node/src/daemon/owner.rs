@@ -1,7 +1,6 @@
 //! The hospital role's side of effects: describe a study, make a release, deliver a report.
 
 use std::net::ToSocketAddrs as _;
-use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -10,19 +9,18 @@ use protocol::document::grant::Prepared;
 use protocol::ids::{OfferId, StudyId};
 use protocol::io::{Delivery, StudyDescription};
 
-use super::names::{self, Names};
+use super::names;
+use super::vault::Vault;
 use super::{deliver, orders};
 use crate::config::{DeliverySettings, HospitalSettings, OrderSource};
 use crate::dicom::scu::{FileStatus, ScuConfig};
 use crate::dicom::sr;
 use crate::driver::ports::{Delivered, OwnerPort, Undone};
 use crate::release::ReleaseMaker;
-use crate::store::Store;
 
 /// What the hospital's effects need.
 pub struct Owner {
-    store: Arc<Store>,
-    names: Names,
+    vault: Vault,
     orders: OrderSource,
     defaults: orders::Defaults,
     delivery: DeliverySettings,
@@ -32,24 +30,22 @@ pub struct Owner {
 impl Owner {
     /// Puts it together.
     #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        names: Names,
-        hospital: &HospitalSettings,
-        releases: ReleaseMaker,
-    ) -> Self {
+    pub fn new(vault: Vault, hospital: &HospitalSettings, releases: ReleaseMaker) -> Self {
         let defaults = orders::Defaults {
             jurisdiction: hospital.jurisdiction.clone(),
             report_language: hospital.report_language.clone(),
         };
         let (orders, delivery) = (hospital.orders.clone(), hospital.delivery.clone());
-        Self { store, names, orders, defaults, delivery, releases }
+        Self { vault, orders, defaults, delivery, releases }
     }
 }
 
 impl OwnerPort for Owner {
     fn describe(&self, study: StudyId) -> Result<StudyDescription, Undone> {
-        let summary = self.store.study(study).map_err(Undone::of)?;
+        let summary = self.vault.study(&study).map_err(Undone::of)?;
+        if summary.patient_conflict {
+            return Err(Undone("the study's objects name different patients".to_owned()));
+        }
         let fields = &summary.fields;
         let issuer = fields.patient_id_issuer.expose();
         let patient = names::patient(fields.patient_id.expose(), issuer);
@@ -58,16 +54,16 @@ impl OwnerPort for Owner {
             study_uid: summary.study_uid.expose().clone(),
             objects: summary.objects,
             bytes: summary.bytes,
-            modality: summary.modality.clone(),
+            modality: summary.modalities.first().cloned().unwrap_or_default(),
             body_part: fields.body_part.expose().clone(),
             description: fields.description.expose().clone(),
             late: false,
             accession: fields.accession.expose().clone(),
             patient: patient.clone(),
         };
-        let known = (&self.names, &self.defaults);
+        let known = (self.vault.names(), &self.defaults);
         let order = orders::find(&self.orders, &record, fields.description.expose(), known)?;
-        Ok(StudyDescription { study: record, order, subject: self.names.subject(&patient) })
+        Ok(StudyDescription { study: record, order, subject: self.vault.names().subject(&patient) })
     }
 
     fn prepare(
@@ -88,7 +84,7 @@ impl OwnerPort for Owner {
             }
             .boxed(),
             DeliverySettings::Dicom { ae_title, address, calling } => {
-                let store = Arc::clone(&self.store);
+                let vault = self.vault.clone();
                 async move {
                     let called = ae_title.clone();
                     let made = tokio::task::spawn_blocking(move || {
@@ -96,7 +92,7 @@ impl OwnerPort for Owner {
                         let first = { resolved }.next();
                         let none = || Undone("the receiver's name has no address".to_owned());
                         let scu = ScuConfig::new(calling, called, first.ok_or_else(none)?);
-                        Ok::<_, Undone>((scu, report_file(&store, &delivery)?))
+                        Ok::<_, Undone>((scu, report_file(&vault, &delivery)?))
                     });
                     let (scu, file) = made.await.unwrap_or_else(|e| Err(Undone::of(e)))?;
                     send(&scu, &file, ae_title.as_str()).await
@@ -108,12 +104,12 @@ impl OwnerPort for Owner {
 }
 
 /// Writes the structured report into a file that goes when it is dropped.
-fn report_file(store: &Store, delivery: &Delivery) -> Result<sr::TemporaryFile, Undone> {
+fn report_file(vault: &Vault, delivery: &Delivery) -> Result<sr::TemporaryFile, Undone> {
     let study = delivery.studies.first();
     let study = study.ok_or_else(|| Undone("the case has no study".to_owned()))?;
-    let summary = store.study(*study).map_err(Undone::of)?;
+    let summary = vault.study(study).map_err(Undone::of)?;
     let text = deliver::text(delivery)?;
-    sr::write(&store.layout().temporary, &summary, delivery, &text).map_err(Undone::of)
+    sr::write(&vault.store().layout().temporary, &summary, delivery, &text).map_err(Undone::of)
 }
 
 async fn send(

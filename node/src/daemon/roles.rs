@@ -13,7 +13,6 @@ use protocol::io::Command;
 use super::boot::Booted;
 use super::facts::{Facts, Hospital};
 use super::ingest::Ingest;
-use super::names::Names;
 use super::owner::Owner;
 use super::vault::Vault;
 use super::{Life, reader};
@@ -25,7 +24,6 @@ use crate::driver::{self, Driver, DriverHandle, Parts, Signer};
 use crate::keystore::Secrets;
 use crate::mesh::{MeshHandle, StreamControl};
 use crate::release::{self, ReleaseFolder, ReleaseMaker, ServerLimits};
-use crate::store::Store;
 
 /// How long associations may run on when the node stops.
 const DICOM_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -58,21 +56,21 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
         let driving = futures::future::pending().boxed();
         return Ok(Started { driver: None, facts, driving });
     };
-    let Booted { core, store, log, log_key, cosigner, witnesses } = booted;
+    let Booted { core, vault, log, log_key, cosigner, witnesses } = booted;
     let (handle, queues) = driver::queues();
     let owner = match &settings.hospital {
-        Some(hospital) => Some(owner(settings, hospital, (&store, secrets))?),
+        Some(hospital) => Some(owner(settings, hospital, &vault)?),
         None => None,
     };
     let StreamControl { opener, incoming } = streams;
     let desk = match &settings.reader {
-        Some(settings) => {
-            let given = reader::Given { settings, trust, secrets, opener, life, store: &store };
-            Some(reader::start(given, &handle).await?)
+        Some(reader) => {
+            let given = reader::Given { settings, reader, trust, secrets, opener, life };
+            Some(reader::start(given).await?)
         }
         None => None,
     };
-    facts.log(log.clone(), log_key, Arc::clone(&store));
+    facts.log(log.clone(), log_key, vault.clone());
     let known: Vec<StudyId> = core.cases().into_iter().flat_map(|case| case.studies).collect();
     let driver = Driver::new(
         Parts {
@@ -92,14 +90,14 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
         cosigner.run(trust.quorum.clone(), witnesses, mesh.clone(), life.ending.clone());
     life.tasks.spawn(cosigning);
     if let Some(hospital) = &settings.hospital {
-        let ingest = Ingest::new(Arc::clone(&store), handle.clone(), life.timeline.clone());
+        let ingest = Ingest::new(vault.clone(), handle.clone(), life.timeline.clone());
         let dicom = scp(hospital, ingest, life).await?;
         facts.hospital(Hospital { dicom });
-        serve_releases(settings, &store, (&handle, incoming), life)?;
-        unheard(&store, &handle, known, life);
+        serve_releases(settings, &vault, (&handle, incoming), life)?;
+        unheard(&vault, &handle, known, life);
     }
     if let Some(desk) = desk {
-        facts.desk(Arc::clone(&desk.port), desk.pages.clone());
+        facts.desk(Arc::clone(&desk.port) as Arc<dyn DeskPort>, desk.pages.clone());
         desk.advertise(handle.clone(), life);
     }
     let driving = async move { Ok(driving.await??) }.boxed();
@@ -118,12 +116,11 @@ fn releases(settings: &Settings) -> PathBuf {
 fn owner(
     settings: &Settings,
     hospital: &HospitalSettings,
-    (store, secrets): (&Arc<Store>, &Secrets),
+    vault: &Vault,
 ) -> anyhow::Result<Arc<Owner>> {
-    let master = secrets.master.as_ref().context("the master key is missing")?;
     let folder = ReleaseFolder::open(&releases(settings))?;
-    let maker = ReleaseMaker::new(Arc::new(Vault(Arc::clone(store))), folder);
-    Ok(Arc::new(Owner::new(Arc::clone(store), Names::new(master), hospital, maker)))
+    let maker = ReleaseMaker::new(Arc::new(vault.clone()), folder);
+    Ok(Arc::new(Owner::new(vault.clone(), hospital, maker)))
 }
 
 async fn scp(
@@ -147,7 +144,7 @@ async fn scp(
 
 fn serve_releases(
     settings: &Settings,
-    store: &Arc<Store>,
+    vault: &Vault,
     (handle, incoming): (
         &DriverHandle,
         tokio::sync::mpsc::Receiver<(protocol::ids::NodeId, crate::mesh::MeshStream)>,
@@ -156,12 +153,12 @@ fn serve_releases(
 ) -> anyhow::Result<()> {
     let folder = ReleaseFolder::open(&releases(settings))?;
     let asked = handle.clone();
-    let authorise: release::Authorise = Arc::new(move |from, fence, session| {
+    let authorise: release::serve::Authorise = Arc::new(move |from, fence, session| {
         let asked = asked.clone();
         async move { asked.may_fetch(from, fence, session.to_vec()).await }.boxed()
     });
     let (counted, timeline) = (handle.clone(), life.timeline.clone());
-    let served: release::Served = Arc::new(move |fence, bytes, files| {
+    let served: release::serve::Served = Arc::new(move |fence, bytes, files| {
         timeline.note("served", bytes, serde_json::json!({ "fence": fence.0, "files": files }));
         let counted = counted.clone();
         tokio::spawn(async move {
@@ -169,7 +166,7 @@ fn serve_releases(
             let _ = counted.command(Command::Served { fence, bytes, files }).await;
         });
     });
-    let source = Arc::new(Vault(Arc::clone(store)));
+    let source = Arc::new(vault.clone());
     let server =
         release::Server::new(folder, source, authorise, served, ServerLimits::default());
     let ending = life.ending.clone();
@@ -184,10 +181,10 @@ fn serve_releases(
 
 /// Tells the core of studies that were stored and that it has no case of: a crash may have come
 /// between the object's record and the core's hearing of it.
-fn unheard(store: &Arc<Store>, handle: &DriverHandle, known: Vec<StudyId>, life: &Life) {
-    let (store, handle) = (Arc::clone(store), handle.clone());
+fn unheard(vault: &Vault, handle: &DriverHandle, known: Vec<StudyId>, life: &Life) {
+    let (vault, handle) = (vault.clone(), handle.clone());
     life.tasks.spawn_blocking(move || {
-        let studies = match store.studies() {
+        let studies = match vault.studies() {
             Ok(studies) => studies,
             Err(error) => return tracing::error!(%error, "the studies cannot be listed"),
         };
