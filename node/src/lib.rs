@@ -11,4 +11,5 @@ pub mod driver;
 pub mod journal;
 pub mod mesh;
 pub mod phi;
+pub mod release;
 pub mod store;
