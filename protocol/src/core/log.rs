@@ -58,6 +58,11 @@ impl LogQueue {
         self.first + self.slots.len() as u64
     }
 
+    /// Whether the entry at this index is known to be durable.
+    pub(crate) const fn is_durable(&self, index: u64) -> bool {
+        index < self.first
+    }
+
     /// Too much is waiting: new work must be refused.
     pub(crate) fn is_full(&self) -> bool {
         self.slots.len() >= limits::APPEND_QUEUE_MAX

@@ -79,7 +79,7 @@ impl Owner {
             | Record::ReportSigned(_) => {}
             Record::AccessEnded(access) => {
                 if access.purged {
-                    self.purged.insert(Fence(access.fence));
+                    self.purged.insert(Fence(access.fence), index);
                 }
             }
         }

@@ -290,9 +290,14 @@ impl Owner {
             fence: fence.0,
             sequence: 0,
         });
-        if !self.purged.insert(fence) {
-            ctx.send(from, ack);
+        if let Some(index) = self.purged.get(&fence) {
+            if ctx.log.is_durable(*index) {
+                ctx.send(from, ack);
+            }
             return Verdict::Accept;
+        }
+        if ctx.log.is_full() {
+            return Verdict::Ignore("the log is behind");
         }
         let then = vec![Then::Send(Transmit {
             to: from,

@@ -48,8 +48,8 @@ pub(crate) struct Owner {
     directory: Directory,
     /// The exact grant envelopes, to be sent again.
     grants: BTreeMap<Fence, Vec<u8>>,
-    /// Leases whose desk attested its purge.
-    purged: BTreeSet<Fence>,
+    /// Leases whose desk attested its purge, with the attestation's index in the log.
+    purged: BTreeMap<Fence, u64>,
     /// Reports whose entry is not durable yet: they are not acknowledged.
     unlogged_reports: BTreeSet<Digest>,
     /// Cases whose newest ring is not durable yet: its offers wait.
@@ -73,7 +73,7 @@ impl Owner {
             quiet: BTreeMap::new(),
             directory: Directory::default(),
             grants: BTreeMap::new(),
-            purged: BTreeSet::new(),
+            purged: BTreeMap::new(),
             unlogged_reports: BTreeSet::new(),
             unlogged_rings: BTreeSet::new(),
             pending_order: Vec::new(),
