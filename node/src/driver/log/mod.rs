@@ -118,7 +118,9 @@ pub fn open(
     let writer = writer::Writer::restore(&files, key, verifier, payloads, checkpoint.as_ref())?;
     let (entries, queue) = mpsc::channel(limits::APPEND_QUEUE_MAX);
     let (durable_in, durable) = watch::channel(checkpoint);
-    let (witnessed_in, witnessed) = watch::channel(cosigned);
+    let (witnessed_in, mut witnessed) = watch::channel(cosigned);
+    // What was cosigned before this start is news to a core that has replayed.
+    witnessed.mark_changed();
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || writer.run(queue, &durable_in))
