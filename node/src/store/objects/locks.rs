@@ -49,7 +49,5 @@ fn take<'a>(
     stripes: &'a [Mutex<()>; STRIPES],
     name: &Digest,
 ) -> Result<MutexGuard<'a, ()>, StoreError> {
-    stripes[usize::from(name.0[0]) % STRIPES]
-        .lock()
-        .map_err(|_| StoreError::Poisoned)
+    stripes[usize::from(name.0[0]) % STRIPES].lock().map_err(|_| StoreError::Poisoned)
 }
