@@ -20,6 +20,7 @@ mod reader;
 mod roles;
 mod vault;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -56,6 +57,8 @@ struct Life {
     ending: CancellationToken,
     tasks: TaskTracker,
     timeline: Timeline,
+    /// How many connections to peers have come up.
+    connections: Arc<AtomicU64>,
     /// The log's writer, to be waited for last.
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -123,13 +126,7 @@ async fn live(
         clock,
     })
     .await?;
-    let pump = network::pump(
-        events,
-        started.driver.clone(),
-        witness,
-        life.timeline.clone(),
-        life.ending.clone(),
-    );
+    let pump = network::pump(events, started.driver.clone(), witness, life.clone());
     life.tasks.spawn(pump);
     let listener = Server::bind(&settings.control_socket)?;
     let facts = Arc::new(started.facts);

@@ -1,13 +1,13 @@
 //! The mesh as this node configures it, and what becomes of its events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::member::Roster;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
+use super::Life;
 use crate::config::Settings;
-use crate::control::timeline::Timeline;
 use crate::driver::DriverHandle;
 use crate::mesh::{
     self, MeshConfig, MeshEvent, MeshEvents, Multiaddr, Protocol, Topic, peer_address,
@@ -77,12 +77,12 @@ pub async fn pump(
     mut events: MeshEvents,
     driver: Option<DriverHandle>,
     witness: Option<Arc<WitnessRole>>,
-    timeline: Timeline,
-    stop: CancellationToken,
+    life: Life,
 ) {
+    let Life { timeline, ending, connections, .. } = life;
     loop {
         let event = tokio::select! {
-            () = stop.cancelled() => return,
+            () = ending.cancelled() => return,
             event = events.next() => match event {
                 Some(event) => event,
                 None => return,
@@ -126,6 +126,7 @@ pub async fn pump(
                 None => verdict.pass(mesh::Verdict::Accept),
             },
             MeshEvent::PeerConnected(node) => {
+                connections.fetch_add(1, Ordering::Relaxed);
                 timeline.note("connected", 0, json!({ "node": node.to_string() }));
             }
             MeshEvent::PeerDisconnected(node) => {

@@ -1,8 +1,8 @@
 //! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ use crate::dicomweb::{Guard, SessionToken};
 use crate::driver::ports::{DeskPort, Purged};
 use crate::driver::{DriverHandle, clock};
 use crate::keystore::Secrets;
-use crate::mesh::{MeshHandle, StreamOpener};
+use crate::mesh::StreamOpener;
 
 /// Fetches at one time: as many as a desk may hold leases.
 const FETCHES_MAX: usize = 64;
@@ -258,13 +258,13 @@ impl Sessions {
 
 impl Running {
     /// Goes on duty, and renews the session before it ends, until the node stops.
-    pub(super) fn advertise(self, to: (DriverHandle, MeshHandle), life: &Life) {
-        let closing = life.closing.clone();
+    pub(super) fn advertise(self, driver: DriverHandle, life: &Life) {
+        let (closing, connections) = (life.closing.clone(), Arc::clone(&life.connections));
         let sessions = Arc::new(self.session);
         life.tasks.spawn(async move {
             tokio::select! {
                 () = closing.cancelled() => {}
-                () = on_duty(sessions, to) => {}
+                () = on_duty(sessions, driver, connections) => {}
             }
         });
     }
@@ -272,15 +272,13 @@ impl Running {
 
 /// Keeps the desk on duty: a session that holds, and an advert for each neighbour that is new. An
 /// advert reaches those who are connected when it is published, and the next one is a minute away.
-async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHandle)) {
-    let mut neighbours = BTreeSet::new();
+async fn on_duty(sessions: Arc<Sessions>, driver: DriverHandle, connections: Arc<AtomicU64>) {
+    let mut told = 0;
     let mut session: Option<(Vec<u8>, Instant)> = None;
     loop {
-        let now_connected = mesh.connected();
-        let renew = session
-            .as_ref()
-            .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
-        if renew || !now_connected.is_subset(&neighbours) {
+        let connected = connections.load(Ordering::Relaxed);
+        let renew = session.as_ref().is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
+        if renew || connected != told {
             match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
                 Ok(advertised) => session = Some(advertised),
                 Err(error) => {
@@ -288,8 +286,8 @@ async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHan
                     tokio::time::sleep(RETRY).await;
                 }
             }
+            told = connected;
         }
-        neighbours = now_connected;
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -145,7 +145,7 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
             Arc::clone(&desk.port) as Arc<dyn DeskPort>,
             desk.pages.clone(),
         );
-        desk.advertise((handle.clone(), mesh.clone()), life);
+        desk.advertise(handle.clone(), life);
     }
     let driving = async move { Ok(driving.await??) }.boxed();
     Ok(Started {

@@ -124,7 +124,9 @@ pub fn open(
     let (durable_in, durable) = watch::channel(checkpoint);
     let (witnessed_in, mut witnessed) = watch::channel(cosigned);
     // What was cosigned before this start is news to a core that has replayed.
-    witnessed.mark_changed();
+    if size_of(&witnessed.borrow()) > 0 {
+        witnessed.mark_changed();
+    }
     let writer = std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || writer.run(queue, &durable_in))
