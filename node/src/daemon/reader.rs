@@ -72,7 +72,15 @@ impl DeskPort for Port {
         };
         let (desk, timeline) = (Arc::clone(&self.desk), self.timeline.clone());
         tokio::spawn(async move {
-            if let Err(error) = desk.fetch(Job { fence, owner, grant, session }).await {
+            if let Err(error) = desk
+                .fetch(Job {
+                    fence,
+                    owner,
+                    grant,
+                    session,
+                })
+                .await
+            {
                 let detail = json!({ "fence": fence.0, "reason": error.to_string() });
                 timeline.note("fetch-failed", 0, detail);
             }
@@ -96,14 +104,30 @@ impl DeskPort for Port {
 
 /// Starts the desk and its pages.
 pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
-    let Given { settings, reader, trust, secrets, opener, life } = given;
-    let master = secrets.master.as_ref().context("the master key is missing")?;
-    let person = secrets.person.as_ref().context("the person key is missing")?;
+    let Given {
+        settings,
+        reader,
+        trust,
+        secrets,
+        opener,
+        life,
+    } = given;
+    let master = secrets
+        .master
+        .as_ref()
+        .context("the master key is missing")?;
+    let person = secrets
+        .person
+        .as_ref()
+        .context("the person key is missing")?;
     let folder = settings.data_dir.join("prekeys");
     let master = SymmetricKey::from_bytes(master.as_bytes());
     let prekeys = tokio::task::spawn_blocking(move || Prekeys::open(&folder, master)).await??;
     let prekeys = Arc::new(prekeys);
-    let holdings = Arc::new(Holdings::new(reader.memory, milestones(life.timeline.clone())));
+    let holdings = Arc::new(Holdings::new(
+        reader.memory,
+        milestones(life.timeline.clone()),
+    ));
     let open: crate::desk::Opener = Arc::new(move |to| {
         let opener = opener.clone();
         async move {
@@ -112,8 +136,12 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         }
         .boxed()
     });
-    let desk =
-        Desk::new(Arc::clone(&holdings), Arc::clone(&prekeys), open, FetchOptions::default());
+    let desk = Desk::new(
+        Arc::clone(&holdings),
+        Arc::clone(&prekeys),
+        open,
+        FetchOptions::default(),
+    );
     let pages = pages(settings, reader, &holdings, life).await?;
     let port = Arc::new(Port {
         desk: Arc::new(desk),
@@ -124,13 +152,21 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
     let session = Sessions {
         prekeys,
         person: SigningKey::from_seed(&person.seed()),
-        id: trust.own.credential.person.context("the credential names no person")?,
+        id: trust
+            .own
+            .credential
+            .person
+            .context("the credential names no person")?,
         node: trust.own.credential.node,
         country: reader.country.clone(),
         span: reader.session,
         slots: reader.slots,
     };
-    Ok(Running { port, pages, session })
+    Ok(Running {
+        port,
+        pages,
+        session,
+    })
 }
 
 fn milestones(timeline: Timeline) -> crate::desk::Timeline {
@@ -139,7 +175,8 @@ fn milestones(timeline: Timeline) -> crate::desk::Timeline {
             Milestone::FirstImage { ms, bytes } => ("first-image", ms, bytes),
             Milestone::AllImages { ms, bytes } => ("all-images", ms, bytes),
         };
-        let detail = json!({ "fence": key.fence.0, "owner": key.owner.to_string(), "after_ms": ms });
+        let detail =
+            json!({ "fence": key.fence.0, "owner": key.owner.to_string(), "after_ms": ms });
         timeline.note(step, bytes, detail);
     })
 }
@@ -164,7 +201,11 @@ async fn pages(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    crate::files::create(&file, token.expose().as_bytes(), crate::files::Readers::Owner)?;
+    crate::files::create(
+        &file,
+        token.expose().as_bytes(),
+        crate::files::Readers::Owner,
+    )?;
     let url = format!("http://{address}/dicomweb");
     let routes = crate::dicomweb::router(Arc::clone(holdings) as _, &url);
     let app = Guard::new(address.port(), token).protect(Router::new().nest("/dicomweb", routes));
@@ -236,6 +277,11 @@ impl Running {
 async fn on_duty(sessions: &Arc<Sessions>, driver: &DriverHandle) -> anyhow::Result<()> {
     let made = Arc::clone(sessions);
     let session = tokio::task::spawn_blocking(move || made.make()).await??;
-    driver.command(Command::Advertise { session, slots: sessions.slots }).await?;
+    driver
+        .command(Command::Advertise {
+            session,
+            slots: sessions.slots,
+        })
+        .await?;
     Ok(())
 }

@@ -59,7 +59,16 @@ impl Effects {
         timeline: Timeline,
     ) -> Self {
         let (signer, tasks) = (Arc::new(signer), JoinSet::new());
-        Self { log, signer, mesh, owner, desk, timeline, tasks, running: BTreeMap::new() }
+        Self {
+            log,
+            signer,
+            mesh,
+            owner,
+            desk,
+            timeline,
+            tasks,
+            running: BTreeMap::new(),
+        }
     }
 
     /// The next outcome; `None` when nothing is under way.
@@ -76,7 +85,10 @@ impl Effects {
 
     fn lost(&mut self, error: &JoinError) -> Outcome {
         tracing::error!(%error, "an effect broke off");
-        let id = self.running.remove(&error.id()).unwrap_or(EffectId(u64::MAX));
+        let id = self
+            .running
+            .remove(&error.id())
+            .unwrap_or(EffectId(u64::MAX));
         failed(id, Undone("it broke off".to_owned()))
     }
 
@@ -86,14 +98,28 @@ impl Effects {
             Effect::Append { .. } => {
                 debug_assert!(false, "entries go to the log writer");
             }
-            Effect::Prove { id, index, witnessed } => {
+            Effect::Prove {
+                id,
+                index,
+                witnessed,
+            } => {
                 let log = self.log.clone();
                 self.blocking(id, move || {
                     let (entry, proof) = log.prove(index, witnessed).map_err(Undone::of)?;
-                    Ok(Outcome::Proved { id, index, entry, proof })
+                    Ok(Outcome::Proved {
+                        id,
+                        index,
+                        entry,
+                        proof,
+                    })
                 });
             }
-            Effect::Sign { id, key, payload_type, payload } => {
+            Effect::Sign {
+                id,
+                key,
+                payload_type,
+                payload,
+            } => {
                 let signer = Arc::clone(&self.signer);
                 self.blocking(id, move || {
                     let envelope = signer.sign(key, payload_type, payload)?;
@@ -119,9 +145,17 @@ impl Effects {
         match effect {
             Effect::DescribeStudy { id, study } => self.blocking(id, move || {
                 let description = owner.ok_or_else(none)?.describe(study)?;
-                Ok(Outcome::Described { id, description: Box::new(description) })
+                Ok(Outcome::Described {
+                    id,
+                    description: Box::new(description),
+                })
             }),
-            Effect::PrepareRelease { id, studies, offer, prekey } => {
+            Effect::PrepareRelease {
+                id,
+                studies,
+                offer,
+                prekey,
+            } => {
                 let timeline = self.timeline.clone();
                 self.blocking(id, move || {
                     let prepared = owner.ok_or_else(none)?.prepare(&studies, offer, prekey)?;
@@ -135,9 +169,15 @@ impl Effects {
                     Some(owner) => owner.deliver(*delivery).await,
                     None => Err(none()),
                 };
-                let super::ports::Delivered { destination, acknowledged } =
-                    delivered.map_err(|undone| (id, undone))?;
-                Ok(Outcome::Delivered { id, destination, acknowledged })
+                let super::ports::Delivered {
+                    destination,
+                    acknowledged,
+                } = delivered.map_err(|undone| (id, undone))?;
+                Ok(Outcome::Delivered {
+                    id,
+                    destination,
+                    acknowledged,
+                })
             }),
             Effect::Append { .. }
             | Effect::Prove { .. }
@@ -152,7 +192,12 @@ impl Effects {
     fn begin_desk(&mut self, effect: Effect) {
         let desk = self.desk.clone();
         match effect {
-            Effect::Fetch { fence, owner, grant, session } => {
+            Effect::Fetch {
+                fence,
+                owner,
+                grant,
+                session,
+            } => {
                 let detail = json!({ "fence": fence.0, "owner": owner.to_string() });
                 self.timeline.note("fetch", 0, detail);
                 if let Some(desk) = desk {
@@ -168,7 +213,11 @@ impl Effects {
                     };
                     let detail = json!({ "fence": fence.0, "objects": purged.objects });
                     timeline.note("purged", purged.bytes, detail);
-                    Ok(Outcome::Purged { id, bytes: purged.bytes, objects: purged.objects })
+                    Ok(Outcome::Purged {
+                        id,
+                        bytes: purged.bytes,
+                        objects: purged.objects,
+                    })
                 });
             }
             Effect::Append { .. }
@@ -201,7 +250,9 @@ impl Effects {
         id: EffectId,
         work: impl FnOnce() -> Result<Outcome, Undone> + Send + 'static,
     ) {
-        let task = self.tasks.spawn_blocking(move || work().map_err(|undone| (id, undone)));
+        let task = self
+            .tasks
+            .spawn_blocking(move || work().map_err(|undone| (id, undone)));
         self.running.insert(task.id(), id);
     }
 
@@ -213,5 +264,8 @@ impl Effects {
 
 fn failed(id: EffectId, undone: Undone) -> Outcome {
     tracing::warn!(effect = id.0, reason = undone.0, "an effect failed");
-    Outcome::Failed { id, reason: undone.0 }
+    Outcome::Failed {
+        id,
+        reason: undone.0,
+    }
 }
