@@ -1,8 +1,9 @@
 //! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -28,13 +29,17 @@ use crate::dicomweb::{Guard, SessionToken};
 use crate::driver::ports::{DeskPort, Purged};
 use crate::driver::{DriverHandle, clock};
 use crate::keystore::Secrets;
-use crate::mesh::StreamOpener;
+use crate::mesh::{MeshHandle, StreamOpener};
 
 /// Fetches at one time: as many as a desk may hold leases.
 const FETCHES_MAX: usize = 64;
 
 /// Before a session is tried again when its time has come and it could not be made.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Between two looks at who is connected: long enough for a new neighbour to have said which
+/// topics it takes.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long before its end a session is renewed, as a part of its span.
 const RENEW_PART: u32 = 10;
@@ -253,35 +258,63 @@ impl Sessions {
 
 impl Running {
     /// Goes on duty, and renews the session before it ends, until the node stops.
-    pub(super) fn advertise(self, driver: DriverHandle, life: &Life) {
+    pub(super) fn advertise(self, to: (DriverHandle, MeshHandle), life: &Life) {
         let closing = life.closing.clone();
         let sessions = Arc::new(self.session);
         life.tasks.spawn(async move {
-            loop {
-                let pause = match on_duty(&sessions, &driver).await {
-                    Ok(()) => sessions.span - sessions.span / RENEW_PART,
-                    Err(error) => {
-                        tracing::error!(%error, "the desk is not on duty");
-                        RETRY
-                    }
-                };
-                tokio::select! {
-                    () = closing.cancelled() => return,
-                    () = tokio::time::sleep(pause) => {}
-                }
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = on_duty(sessions, to) => {}
             }
         });
     }
 }
 
-async fn on_duty(sessions: &Arc<Sessions>, driver: &DriverHandle) -> anyhow::Result<()> {
-    let made = Arc::clone(sessions);
-    let session = tokio::task::spawn_blocking(move || made.make()).await??;
-    driver
-        .command(Command::Advertise {
-            session,
-            slots: sessions.slots,
-        })
-        .await?;
-    Ok(())
+/// Keeps the desk on duty: a session that holds, and an advert for each neighbour that is new. An
+/// advert reaches those who are connected when it is published, and the next one is a minute away.
+async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHandle)) {
+    let mut neighbours = BTreeSet::new();
+    let mut session: Option<(Vec<u8>, Instant)> = None;
+    loop {
+        let now_connected = mesh.connected();
+        let renew = session
+            .as_ref()
+            .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
+        if renew || !now_connected.is_subset(&neighbours) {
+            match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
+                Ok(advertised) => session = Some(advertised),
+                Err(error) => {
+                    tracing::error!(%error, "the desk is not on duty");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+        neighbours = now_connected;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Says that the desk is on duty, with the session that it has or a new one.
+async fn advertise(
+    sessions: &Arc<Sessions>,
+    driver: &DriverHandle,
+    session: Option<(Vec<u8>, Instant)>,
+) -> anyhow::Result<(Vec<u8>, Instant)> {
+    let (session, renew_at) = match session {
+        Some(session) => session,
+        None => {
+            let made = Arc::clone(sessions);
+            let session = tokio::task::spawn_blocking(move || made.make()).await??;
+            (
+                session,
+                Instant::now() + (sessions.span - sessions.span / RENEW_PART),
+            )
+        }
+    };
+    let command = Command::Advertise {
+        session: session.clone(),
+        slots: sessions.slots,
+    };
+    driver.command(command).await?;
+    Ok((session, renew_at))
 }

@@ -1,7 +1,7 @@
 //! Starts the parts of the hospital and reader roles around one driver.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::Context as _;
 use crypto::keys::SigningKey;
@@ -44,7 +44,7 @@ pub(super) struct Given<'a> {
 pub(super) struct Started {
     pub(super) driver: Option<DriverHandle>,
     pub(super) facts: Facts,
-    /// Ends when the driver does; never for a node without one.
+    /// Ends when the driver does; for a node without one, when the node closes.
     pub(super) driving: BoxFuture<'static, anyhow::Result<()>>,
 }
 
@@ -62,7 +62,12 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
     } = given;
     let mut facts = Facts::new(mesh.clone(), trust, settings);
     let Some(booted) = core else {
-        let driving = futures::future::pending().boxed();
+        let closing = life.closing.clone();
+        let driving = async move {
+            closing.cancelled().await;
+            Ok(())
+        }
+        .boxed();
         return Ok(Started {
             driver: None,
             facts,
@@ -75,8 +80,10 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
         log,
         log_key,
         cosigner,
+        writer,
         witnesses,
     } = booted;
+    *life.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     let (handle, queues) = driver::queues();
     let owner = match &settings.hospital {
         Some(hospital) => Some(owner(settings, hospital, &vault)?),
@@ -138,7 +145,7 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
             Arc::clone(&desk.port) as Arc<dyn DeskPort>,
             desk.pages.clone(),
         );
-        desk.advertise(handle.clone(), life);
+        desk.advertise((handle.clone(), mesh.clone()), life);
     }
     let driving = async move { Ok(driving.await??) }.boxed();
     Ok(Started {

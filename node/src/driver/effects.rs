@@ -2,17 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crypto::envelope::Envelope;
 use crypto::keys::SigningKey;
 use protocol::io::{Effect, EffectId, KeyRole, Outcome};
 use serde_json::json;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::log::LogHandle;
 use super::ports::{DeskPort, OwnerPort, Undone};
 use crate::control::timeline::Timeline;
 use crate::mesh::{MeshHandle, PublishError, Topic};
+
+/// Between two tries to publish an advert while nobody is connected who takes it.
+const PUBLISH_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tries for one advert: until the next heartbeat brings a newer one.
+const PUBLISH_TRIES: u64 = protocol::limits::ADVERT_HEARTBEAT.as_secs();
 
 /// The keys that sign documents. No Debug.
 pub struct Signer {
@@ -44,6 +51,8 @@ pub(super) struct Effects {
     desk: Option<Arc<dyn DeskPort>>,
     timeline: Timeline,
     tasks: JoinSet<Result<Outcome, (EffectId, Undone)>>,
+    /// The advert that is going out.
+    publishing: Option<AbortHandle>,
     /// Which effect a task is, for one that panicked: no effect may stay without its outcome.
     running: BTreeMap<Id, EffectId>,
 }
@@ -59,6 +68,7 @@ impl Effects {
         timeline: Timeline,
     ) -> Self {
         let (signer, tasks) = (Arc::new(signer), JoinSet::new());
+        let running = BTreeMap::new();
         Self {
             log,
             signer,
@@ -67,7 +77,8 @@ impl Effects {
             desk,
             timeline,
             tasks,
-            running: BTreeMap::new(),
+            publishing: None,
+            running,
         }
     }
 
@@ -232,17 +243,31 @@ impl Effects {
     }
 
     /// Adverts have no outcome: a lost one is repeated at the next heartbeat.
-    fn publish(&self, advert: Vec<u8>) {
+    fn publish(&mut self, advert: Vec<u8>) {
         let (mesh, timeline) = (self.mesh.clone(), self.timeline.clone());
-        tokio::spawn(async move {
+        let publishing = tokio::spawn(async move {
             let length = advert.len() as u64;
-            match mesh.publish(Topic::Adverts, advert).await {
-                Ok(()) | Err(PublishError::Duplicate) => {
-                    timeline.note("advert", length, serde_json::Value::Null);
+            for _ in 0..PUBLISH_TRIES {
+                match mesh.publish(Topic::Adverts, advert.clone()).await {
+                    Ok(()) | Err(PublishError::Duplicate) => {
+                        timeline.note("advert", length, serde_json::Value::Null);
+                        return;
+                    }
+                    Err(PublishError::NoPeers | PublishError::Overloaded) => {
+                        tokio::time::sleep(PUBLISH_PAUSE).await;
+                    }
+                    Err(error @ (PublishError::TooLong(_) | PublishError::MeshStopped)) => {
+                        tracing::info!(%error, "the advert did not go out");
+                        return;
+                    }
                 }
-                Err(error) => tracing::info!(%error, "the advert did not go out"),
             }
+            tracing::info!("the advert did not go out: nobody takes it");
         });
+        // A newer advert takes the older one's place.
+        if let Some(older) = self.publishing.replace(publishing.abort_handle()) {
+            older.abort();
+        }
     }
 
     fn blocking(
