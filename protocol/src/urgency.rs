@@ -1,4 +1,5 @@
-//! Urgency: as ordered, as attested, and the deadline are three things; this is the scale of the first two.
+//! Urgency: as ordered, as attested, and the deadline are three things; this is the scale of the
+//! first two.
 
 use std::time::Duration;
 
@@ -48,8 +49,8 @@ impl Urgency {
         }
     }
 
-    /// The longest that one reader may hold a case, whatever is renewed: about three times the time in which
-    /// 95 of 100 such reads are done. A person who walked away must not keep a case.
+    /// The longest that one reader may hold a case, whatever is renewed: about three times the time
+    /// in which 95 of 100 such reads are done. A person who walked away must not keep a case.
     #[must_use]
     pub const fn read_cap(self) -> Duration {
         match self {

@@ -50,7 +50,11 @@ impl Command {
                 target.show(&Request::Export { dir }, out)
             }
             Self::Verify(Verify { archives, genesis }) => {
-                let arguments = VerifyArguments { archives, genesis, json: out.is_json() };
+                let arguments = VerifyArguments {
+                    archives,
+                    genesis,
+                    json: out.is_json(),
+                };
                 match arguments.run()? == ExitCode::SUCCESS {
                     true => Ok(()),
                     false => bail!("the archives do not hold"),

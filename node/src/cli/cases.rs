@@ -54,12 +54,14 @@ impl Command {
             Self::List(target) => target.show(&Request::Cases {}, out),
             Self::Show(one) => show(&one, out),
             Self::Watch(target) => watch(&target, out),
-            Self::Close(WithReason { one: One { target, case }, reason }) => {
-                target.show(&Request::CaseClose { case, reason }, out)
-            }
-            Self::Cancel(WithReason { one: One { target, case }, reason }) => {
-                target.show(&Request::CaseCancel { case, reason }, out)
-            }
+            Self::Close(WithReason {
+                one: One { target, case },
+                reason,
+            }) => target.show(&Request::CaseClose { case, reason }, out),
+            Self::Cancel(WithReason {
+                one: One { target, case },
+                reason,
+            }) => target.show(&Request::CaseCancel { case, reason }, out),
         }
     }
 }
@@ -70,7 +72,9 @@ fn show(one: &One, out: &Output) -> anyhow::Result<()> {
         .get_mut("cases")
         .and_then(Value::as_array_mut)
         .and_then(|cases| {
-            cases.iter_mut().find(|case| case.get("case").and_then(Value::as_str) == Some(&one.case))
+            cases
+                .iter_mut()
+                .find(|case| case.get("case").and_then(Value::as_str) == Some(&one.case))
         })
         .map(Value::take);
     match found {
@@ -83,7 +87,12 @@ fn watch(target: &Target, out: &Output) -> anyhow::Result<()> {
     let mut since = 0;
     loop {
         let answer = target.ask(&Request::Events { since })?;
-        for event in answer.get("events").and_then(Value::as_array).into_iter().flatten() {
+        for event in answer
+            .get("events")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             since = event.get("seq").and_then(Value::as_u64).unwrap_or(since);
             out.answer(&Shown(event.clone()))?;
         }

@@ -93,7 +93,9 @@ fn row_of(f: &mut fmt::Formatter<'_>, row: &Value, indent: &str) -> fmt::Result 
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -87,21 +87,36 @@ impl Command {
         match self {
             Self::Offers(target) => target.show(&Request::Offers {}, out),
             Self::Status(target) => target.show(&Request::Leases {}, out),
-            Self::Claim(Claim { target, offer, owner }) => {
-                target.show(&Request::Claim { offer, owner }, out)
-            }
+            Self::Claim(Claim {
+                target,
+                offer,
+                owner,
+            }) => target.show(&Request::Claim { offer, owner }, out),
             Self::Report(report) => report.run(out),
-            Self::Release(Release { target, fence, owner, reason }) => {
-                target.show(&Request::Handback { fence, owner, reason }, out)
-            }
+            Self::Release(Release {
+                target,
+                fence,
+                owner,
+                reason,
+            }) => target.show(
+                &Request::Handback {
+                    fence,
+                    owner,
+                    reason,
+                },
+                out,
+            ),
         }
     }
 }
 
 impl Report {
     fn run(self, out: &Output) -> anyhow::Result<()> {
-        let sections: anyhow::Result<Vec<_>> =
-            self.section.iter().map(|section| read_section(section)).collect();
+        let sections: anyhow::Result<Vec<_>> = self
+            .section
+            .iter()
+            .map(|section| read_section(section))
+            .collect();
         let request = Request::Report {
             fence: self.fence,
             owner: self.owner,
@@ -120,5 +135,8 @@ fn read_section(given: &str) -> anyhow::Result<SectionText> {
         bail!("a section is NAME=FILE");
     }
     let text = files::read_text(&PathBuf::from(file), REPORT_MAX)?;
-    Ok(SectionText { name: name.to_owned(), text })
+    Ok(SectionText {
+        name: name.to_owned(),
+        text,
+    })
 }

@@ -10,9 +10,9 @@ use protocol::member::Credential;
 use serde::Serialize;
 
 use super::{Output, clock};
+use crate::config::{PassphraseSource, Settings, Trust};
 use crate::control::wire::Request;
 use crate::daemon;
-use crate::config::{PassphraseSource, Settings, Trust};
 use crate::keystore::{KeyKind, Keystore, Passphrase, Roles, Secrets};
 
 /// What to do with a node.
@@ -88,9 +88,11 @@ impl Command {
 impl Run {
     fn run(self, out: &Output) -> anyhow::Result<()> {
         let settings = Settings::load(&self.config)?;
-        let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter)
-            .context("log.filter")?;
-        let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let filter =
+            tracing_subscriber::EnvFilter::try_new(&settings.log_filter).context("log.filter")?;
+        let logging = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         match out.is_json() {
             true => logging.json().init(),
             false => logging.init(),

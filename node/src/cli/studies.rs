@@ -70,7 +70,11 @@ struct Imported {
 
 impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} files: {} stored, {} failed", self.sent, self.stored, self.failed)
+        write!(
+            f,
+            "{} files: {} stored, {} failed",
+            self.sent, self.stored, self.failed
+        )
     }
 }
 
@@ -99,9 +103,15 @@ impl Command {
 
 impl Synth {
     fn run(self, out: &Output) -> anyhow::Result<()> {
-        let config = SynthConfig { seed: self.seed, slices: self.slices };
+        let config = SynthConfig {
+            seed: self.seed,
+            slices: self.slices,
+        };
         let study = write_study(config, &self.folder)?;
-        out.answer(&Written { folder: self.folder, files: study.files.len() })
+        out.answer(&Written {
+            folder: self.folder,
+            files: study.files.len(),
+        })
     }
 }
 
@@ -114,15 +124,24 @@ impl Import {
         collect(&self.folder, &mut files)?;
         files.sort();
         let scu = ScuConfig::new(self.calling, self.called, address);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("no runtime")?;
         let reports = runtime.block_on(store(&scu, files));
-        let stored =
-            reports.iter().filter(|report| matches!(report.status, FileStatus::Stored { .. }));
+        let stored = reports
+            .iter()
+            .filter(|report| matches!(report.status, FileStatus::Stored { .. }));
         let stored = stored.count();
         let failed = reports.len() - stored;
-        out.answer(&Imported { sent: reports.len(), stored, failed })?;
-        let first = reports.iter().find(|r| !matches!(r.status, FileStatus::Stored { .. }));
+        out.answer(&Imported {
+            sent: reports.len(),
+            stored,
+            failed,
+        })?;
+        let first = reports
+            .iter()
+            .find(|r| !matches!(r.status, FileStatus::Stored { .. }));
         match first {
             None => Ok(()),
             Some(report) => bail!("{}: {:?}", report.path.display(), report.status),

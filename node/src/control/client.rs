@@ -44,15 +44,19 @@ pub enum ClientError {
 /// [`ClientError`].
 pub async fn ask(socket: &Path, request: &Request) -> Result<Value, ClientError> {
     let connected = UnixStream::connect(socket).await;
-    let mut stream = connected
-        .map_err(|source| ClientError::Connect { socket: socket.to_owned(), source })?;
+    let mut stream = connected.map_err(|source| ClientError::Connect {
+        socket: socket.to_owned(),
+        source,
+    })?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut answer = Vec::new();
     let mut bounded = BufReader::new(stream).take(LINE_MAX as u64);
     let read = bounded.read_until(b'\n', &mut answer);
-    tokio::time::timeout(ANSWER, read).await.map_err(|_| ClientError::Late)??;
+    tokio::time::timeout(ANSWER, read)
+        .await
+        .map_err(|_| ClientError::Late)??;
     if answer.is_empty() {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }

@@ -95,7 +95,11 @@ impl Server {
     /// A server; a node without hospital and reader role has no driver.
     #[must_use]
     pub fn new(driver: Option<DriverHandle>, timeline: Timeline, facts: Arc<dyn Facts>) -> Self {
-        Self { driver, timeline, facts }
+        Self {
+            driver,
+            timeline,
+            facts,
+        }
     }
 
     /// Makes the socket's file, for the node's own user alone. One that is left over from a node
@@ -104,7 +108,10 @@ impl Server {
     /// # Errors
     /// [`ControlError`].
     pub fn bind(socket: &Path) -> Result<UnixListener, ControlError> {
-        let at = |source| ControlError::Socket { socket: socket.to_owned(), source };
+        let at = |source| ControlError::Socket {
+            socket: socket.to_owned(),
+            source,
+        };
         match fs::remove_file(socket) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -125,7 +132,9 @@ impl Server {
             };
             let Ok((stream, _)) = accepted else { continue };
             // Without room the connection is closed unheard.
-            let Ok(slot) = Arc::clone(&room).try_acquire_owned() else { continue };
+            let Ok(slot) = Arc::clone(&room).try_acquire_owned() else {
+                continue;
+            };
             let (server, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
@@ -164,9 +173,7 @@ impl Server {
             Request::Status {} => self.blocking(|facts| Ok(facts.status())).await,
             Request::Studies {} => self.blocking(|facts| facts.studies()).await,
             Request::Export { dir } => self.blocking(move |facts| facts.export(&dir)).await,
-            Request::Events { since } => {
-                Ok(json!({ "events": self.timeline.since(since) }))
-            }
+            Request::Events { since } => Ok(json!({ "events": self.timeline.since(since) })),
             Request::Cases {} => {
                 let views = self.driver()?.views().await?;
                 Ok(json!({ "cases": views.cases.iter().map(view::case).collect::<Vec<_>>() }))
@@ -220,7 +227,14 @@ impl Server {
                 };
                 Ok(Command::Claim { offer, owner })
             }
-            Request::Report { fence, owner, template, language, sections, is_final } => {
+            Request::Report {
+                fence,
+                owner,
+                template,
+                language,
+                sections,
+                is_final,
+            } => {
                 let lease = self.lease(fence, owner.as_deref()).await?;
                 let language = match language {
                     Some(language) => language,
@@ -230,22 +244,45 @@ impl Server {
                 let (fence, owner) = (lease.fence, lease.owner);
                 let sections = sections
                     .into_iter()
-                    .map(|section| Section { name: section.name, text: section.text })
+                    .map(|section| Section {
+                        name: section.name,
+                        text: section.text,
+                    })
                     .collect();
                 let opened = facts.opened(fence, owner);
-                let draft = ReportDraft { template, language, sections, opened, is_final };
-                Ok(Command::Report { fence, owner, draft })
+                let draft = ReportDraft {
+                    template,
+                    language,
+                    sections,
+                    opened,
+                    is_final,
+                };
+                Ok(Command::Report {
+                    fence,
+                    owner,
+                    draft,
+                })
             }
-            Request::Handback { fence, owner, reason } => {
+            Request::Handback {
+                fence,
+                owner,
+                reason,
+            } => {
                 let lease = self.lease(fence, owner.as_deref()).await?;
-                Ok(Command::HandBack { fence: lease.fence, owner: lease.owner, reason })
+                Ok(Command::HandBack {
+                    fence: lease.fence,
+                    owner: lease.owner,
+                    reason,
+                })
             }
-            Request::CaseClose { case, reason } => {
-                Ok(Command::CloseCase { case: case_id(&case)?, reason })
-            }
-            Request::CaseCancel { case, reason } => {
-                Ok(Command::CancelCase { case: case_id(&case)?, reason })
-            }
+            Request::CaseClose { case, reason } => Ok(Command::CloseCase {
+                case: case_id(&case)?,
+                reason,
+            }),
+            Request::CaseCancel { case, reason } => Ok(Command::CancelCase {
+                case: case_id(&case)?,
+                reason,
+            }),
             Request::Status {}
             | Request::Cases {}
             | Request::Offers {}
@@ -273,7 +310,9 @@ impl Server {
         let offers = self.driver()?.views().await?.offers;
         let offer = offers.into_iter().find(|offer| offer.offer == lease.offer);
         let language = offer.map(|offer| offer.content.report_language);
-        language.filter(|language| !language.is_empty()).ok_or(Refusal::Language)
+        language
+            .filter(|language| !language.is_empty())
+            .ok_or(Refusal::Language)
     }
 }
 

@@ -52,14 +52,24 @@ impl Timeline {
         if ring.steps.len() == STEPS_MAX {
             ring.steps.pop_front();
         }
-        ring.steps.push_back(Step { seq, ms, step, detail, bytes });
+        ring.steps.push_back(Step {
+            seq,
+            ms,
+            step,
+            detail,
+            bytes,
+        });
     }
 
     /// The steps after number `since`, oldest first.
     #[must_use]
     pub fn since(&self, since: u64) -> Vec<Step> {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.steps.iter().filter(|step| step.seq > since).cloned().collect()
+        ring.steps
+            .iter()
+            .filter(|step| step.seq > since)
+            .cloned()
+            .collect()
     }
 }
 
@@ -80,6 +90,9 @@ mod tests {
         timeline.note("last", 7, json!({ "state": "open" }));
         let after = timeline.since(STEPS_MAX as u64 + 3);
         assert_eq!(after.len(), 1);
-        assert_eq!((after[0].bytes, after[0].detail["state"].as_str()), (7, Some("open")));
+        assert_eq!(
+            (after[0].bytes, after[0].detail["state"].as_str()),
+            (7, Some("open"))
+        );
     }
 }

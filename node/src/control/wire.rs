@@ -97,7 +97,9 @@ pub struct SectionText {
 impl std::fmt::Debug for SectionText {
     /// The name alone: the text is about a patient.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SectionText").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SectionText")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,7 +120,13 @@ mod tests {
     #[test]
     fn requests_are_exact() {
         let claim = serde_json::from_str::<Request>(r#"{"cmd":"claim","offer":"ab"}"#);
-        assert_eq!(claim.ok(), Some(Request::Claim { offer: "ab".into(), owner: None }));
+        assert_eq!(
+            claim.ok(),
+            Some(Request::Claim {
+                offer: "ab".into(),
+                owner: None
+            })
+        );
         assert!(serde_json::from_str::<Request>(r#"{"cmd":"status"}"#).is_ok());
         for bad in [r#"{"cmd":"delete"}"#, r#"{"cmd":"claim"}"#, "{}", "[]"] {
             assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
@@ -127,7 +135,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_report() {
-        let section = SectionText { name: "findings".into(), text: "SECRET".into() };
+        let section = SectionText {
+            name: "findings".into(),
+            text: "SECRET".into(),
+        };
         assert!(!format!("{section:?}").contains("SECRET"));
     }
 }

@@ -8,12 +8,12 @@ use protocol::core::Core;
 use protocol::core::config::{CoreConfig, OwnerConfig, PublicIdentity, ReaderConfig, Seeds};
 use protocol::policy::Decide;
 
+use super::names::Names;
 use super::vault::Vault;
 use crate::config::{Settings, Trust};
 use crate::driver::clock::Clock;
 use crate::driver::log::{self, Cosigner, LogHandle, Witness};
 use crate::keystore::Secrets;
-use super::names::Names;
 use crate::store::root::MasterKey;
 use crate::store::space::Reserve;
 use crate::store::{Store, StoreOptions};
@@ -39,16 +39,29 @@ pub(super) async fn boot(
     clock: Clock,
 ) -> anyhow::Result<Booted> {
     let log_key = secrets.log.as_ref().context("the log key is missing")?;
-    let master = secrets.master.as_ref().context("the master key is missing")?;
-    let verifier = trust.own.credential.log_key()?.context("the credential names no log key")?;
+    let master = secrets
+        .master
+        .as_ref()
+        .context("the master key is missing")?;
+    let verifier = trust
+        .own
+        .credential
+        .log_key()?
+        .context("the credential names no log key")?;
     let config = core_config(settings, trust)?;
     let witnesses = witnesses(trust);
-    let reserve = settings.hospital.as_ref().map_or(Reserve::default(), |hospital| Reserve {
-        bytes: hospital.reserve,
-        // The operator's number alone counts: a disk's share says nothing on a shared disk.
-        percent: 0,
-    });
-    let options = StoreOptions { reserve, ..StoreOptions::default() };
+    let reserve = settings
+        .hospital
+        .as_ref()
+        .map_or(Reserve::default(), |hospital| Reserve {
+            bytes: hospital.reserve,
+            // The operator's number alone counts: a disk's share says nothing on a shared disk.
+            percent: 0,
+        });
+    let options = StoreOptions {
+        reserve,
+        ..StoreOptions::default()
+    };
     let names = Names::new(master);
     let data = settings.data_dir.clone();
     let master = MasterKey {
@@ -56,7 +69,10 @@ pub(super) async fn boot(
         key: crypto::keys::SymmetricKey::from_bytes(master.as_bytes()),
     };
     let key = SigningKey::from_seed(&log_key.seed());
-    let seeds = Seeds { protocol: random()?, secret: random()? };
+    let seeds = Seeds {
+        protocol: random()?,
+        secret: random()?,
+    };
     let opening = tokio::task::spawn_blocking(move || {
         let store = Arc::new(Store::open(&data.join("store"), &master, options)?);
         let vault = Vault::new(store, names);
@@ -65,7 +81,14 @@ pub(super) async fn boot(
         let entries = log::replay(&mut core, &opened.handle, &vault)?;
         tracing::info!(entries, "the log is replayed");
         let log::Opened { handle, cosigner } = opened;
-        Ok::<_, anyhow::Error>(Booted { core, vault, log: handle, log_key: key, cosigner, witnesses })
+        Ok::<_, anyhow::Error>(Booted {
+            core,
+            vault,
+            log: handle,
+            log_key: key,
+            cosigner,
+            witnesses,
+        })
     });
     let booted = opening.await??;
     tracing::debug!(tick = clock.now().tick.0, "store and log are open");
@@ -74,10 +97,15 @@ pub(super) async fn boot(
 
 fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig> {
     let credential = &trust.own.credential;
-    let policy: Arc<dyn Decide> = trust.policy.clone().context("a policy is missing: add [policy]")?;
+    let policy: Arc<dyn Decide> = trust
+        .policy
+        .clone()
+        .context("a policy is missing: add [policy]")?;
     let reader = match &settings.reader {
         Some(reader) => Some(ReaderConfig {
-            person: credential.person.context("the credential names no person")?,
+            person: credential
+                .person
+                .context("the credential names no person")?,
             auto_claim: reader.auto_claim,
         }),
         None => None,
@@ -87,7 +115,9 @@ fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig>
             node: credential.node,
             organisation: credential.organisation.clone(),
             country: credential.country.clone(),
-            log: credential.log_key()?.context("the credential names no log key")?,
+            log: credential
+                .log_key()?
+                .context("the credential names no log key")?,
         },
         roster: trust.roster.clone(),
         quorum: trust.quorum.clone(),
@@ -104,10 +134,17 @@ fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig>
 fn witnesses(trust: &Trust) -> Vec<Witness> {
     let keyed = trust.roster.members().filter_map(|member| {
         let key = member.credential.witness_key().ok()??;
-        Some(Witness { node: member.credential.node, key })
+        Some(Witness {
+            node: member.credential.node,
+            key,
+        })
     });
     let listed = |witness: &Witness| {
-        trust.quorum.witnesses().iter().any(|listed| listed.key == witness.key)
+        trust
+            .quorum
+            .witnesses()
+            .iter()
+            .any(|listed| listed.key == witness.key)
     };
     keyed.filter(listed).collect()
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crypto::digest::Digest;
 use crypto::envelope::Envelope;
-use protocol::document::report::{Report, ReportState};
 use protocol::document::decode;
+use protocol::document::report::{Report, ReportState};
 use protocol::io::Delivery;
 
 use crate::driver::log::files::replace;
@@ -26,7 +26,10 @@ pub fn to_folder(folder: &Path, delivery: &Delivery) -> Result<Delivered, Undone
     let text = text(delivery)?;
     replace(&folder.join(format!("{name}.txt")), text.as_bytes()).map_err(Undone::of)?;
     // Nobody has said that they took it: a folder acknowledges nothing.
-    Ok(Delivered { destination: format!("folder, {name}"), acknowledged: false })
+    Ok(Delivered {
+        destination: format!("folder, {name}"),
+        acknowledged: false,
+    })
 }
 
 /// The report as text. The envelope stays the original.
@@ -48,7 +51,11 @@ pub fn text(delivery: &Delivery) -> Result<String, Undone> {
     let _ = writeln!(text, "patient: {}", delivery.order.patient);
     let _ = writeln!(text, "case: {}", delivery.case);
     let _ = writeln!(text, "read at node: {}", delivery.reader);
-    let _ = writeln!(text, "template: {}, language: {}", report.template, report.language);
+    let _ = writeln!(
+        text,
+        "template: {}, language: {}",
+        report.template, report.language
+    );
     for section in &report.sections {
         let _ = writeln!(text, "\n{}\n{}", section.name.to_uppercase(), section.text);
     }

@@ -37,7 +37,13 @@ impl Export {
         (settings, mut credentials): (&Settings, Vec<(u64, Vec<u8>)>),
     ) -> Self {
         credentials.sort_by_key(|(serial, _)| *serial);
-        Self { log, key, vault, settings: settings.clone(), credentials }
+        Self {
+            log,
+            key,
+            vault,
+            settings: settings.clone(),
+            credentials,
+        }
     }
 
     /// Writes an archive into a folder that is absent or empty. Blocks.
@@ -87,6 +93,10 @@ impl ExportSource for Export {
     }
 
     fn sign(&self, text: &str) -> Result<NoteSignature, Undone> {
-        Ok(NoteSignature::ed25519(text, self.log.key().name(), &self.key))
+        Ok(NoteSignature::ed25519(
+            text,
+            self.log.key().name(),
+            &self.key,
+        ))
     }
 }

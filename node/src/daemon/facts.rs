@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::export::Export;
 use super::network;
+use super::vault::Vault;
 use crate::config::{Settings, Trust};
 use crate::control;
 use crate::driver::log::LogHandle;
 use crate::driver::ports::{DeskPort, Undone};
 use crate::mesh::MeshHandle;
-use super::vault::Vault;
 
 /// The hospital role's listeners.
 pub(super) struct Hospital {
@@ -66,14 +66,29 @@ impl Facts {
                 .collect(),
         };
         let settings = settings.clone();
-        Self { mesh, settings, trust, log: None, hospital: None, desk: None }
+        Self {
+            mesh,
+            settings,
+            trust,
+            log: None,
+            hospital: None,
+            desk: None,
+        }
     }
 
     pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, vault: Vault) {
         let credentials = std::mem::take(&mut self.trust.credentials);
-        let export =
-            Export::new(handle.clone(), key, vault.clone(), (&self.settings, credentials));
-        self.log = Some(LogFacts { handle, vault, export });
+        let export = Export::new(
+            handle.clone(),
+            key,
+            vault.clone(),
+            (&self.settings, credentials),
+        );
+        self.log = Some(LogFacts {
+            handle,
+            vault,
+            export,
+        });
     }
 
     pub(super) fn hospital(&mut self, hospital: Hospital) {
@@ -85,7 +100,9 @@ impl Facts {
     }
 
     fn logged(&self) -> Result<&LogFacts, Undone> {
-        self.log.as_ref().ok_or_else(|| Undone("this node keeps no log of its own".to_owned()))
+        self.log
+            .as_ref()
+            .ok_or_else(|| Undone("this node keeps no log of its own".to_owned()))
     }
 }
 
@@ -98,9 +115,9 @@ impl control::Facts for Facts {
                 "cosigned": log.handle.cosigned_size(),
             })
         });
-        let dicomweb = self.desk.as_ref().map(|(_, pages)| {
-            json!({ "url": pages.url, "token": pages.token.display().to_string() })
-        });
+        let dicomweb = self.desk.as_ref().map(
+            |(_, pages)| json!({ "url": pages.url, "token": pages.token.display().to_string() }),
+        );
         json!({
             "node": self.mesh.node().to_string(),
             "organisation": self.trust.organisation,
@@ -143,6 +160,8 @@ impl control::Facts for Facts {
     }
 
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
-        self.desk.as_ref().map_or_else(Vec::new, |(port, _)| port.opened(fence, owner))
+        self.desk
+            .as_ref()
+            .map_or_else(Vec::new, |(port, _)| port.opened(fence, owner))
     }
 }

@@ -12,10 +12,9 @@ use crate::dicom::scp::{Incoming, IncomingMeta, StoreOutcome, StoreRefusal, Stor
 use crate::dicom::split::{BulkRange, Identifiers, Split, inflate, split};
 use crate::dicom::syntax::{self, Encoding, TransferSyntax};
 use crate::driver::{AskError, DriverHandle, clock};
+use crate::store::StoreError;
 use crate::store::objects::{BulkSpec, Frame, ObjectMeta, Put, StudyFields};
 use crate::store::spool::{self, SpoolError, SpoolFile, SpoolReader};
-use crate::store::StoreError;
-
 
 /// The largest data set, as the SCP takes it.
 const INSTANCE_MAX: u64 = 16 << 30;
@@ -35,7 +34,11 @@ impl Ingest {
     /// A way in.
     #[must_use]
     pub fn new(vault: Vault, driver: DriverHandle, timeline: Timeline) -> Self {
-        Self { vault, driver, timeline }
+        Self {
+            vault,
+            driver,
+            timeline,
+        }
     }
 
     fn take(
@@ -67,12 +70,19 @@ impl Ingest {
         if !announced.is_none_or(matches) {
             return Err(StoreRefusal::Mismatch);
         }
-        let Split { identifiers, header, bulks, .. } = cut;
+        let Split {
+            identifiers,
+            header,
+            bulks,
+            ..
+        } = cut;
         let meta = meta_of(identifiers, syntax);
         let bulks: Vec<BulkSpec> = bulks.into_iter().map(bulk_of).collect();
         let study = self.vault.learn(meta.study_uid.expose());
         let store = self.vault.store();
-        let put = store.put(&meta, &header, &bulks, &mut reader).map_err(|e| refusal(&e))?;
+        let put = store
+            .put(&meta, &header, &bulks, &mut reader)
+            .map_err(|e| refusal(&e))?;
         Ok((put, study, bytes))
     }
 
@@ -85,8 +95,7 @@ impl Ingest {
         if syntax.encoding != Encoding::Deflated {
             return Ok((reader, syntax));
         }
-        let plain = syntax::find(syntax::EXPLICIT_LITTLE)
-            .ok_or(StoreRefusal::Processing)?;
+        let plain = syntax::find(syntax::EXPLICIT_LITTLE).ok_or(StoreRefusal::Processing)?;
         let spool = self.vault.store().spool();
         let mut writer = spool.create(INFLATED_MAX).map_err(|e| refusal(&e))?;
         inflate(reader, &mut writer, INFLATED_MAX).map_err(|_| StoreRefusal::CannotUnderstand)?;
@@ -117,8 +126,17 @@ impl Ingest {
 
 impl StoreSink for Ingest {
     fn begin(&self, meta: IncomingMeta) -> Result<Box<dyn Incoming>, StoreRefusal> {
-        let spool = self.vault.store().spool().create(INSTANCE_MAX).map_err(|e| refusal(&e))?;
-        Ok(Box::new(Arriving { ingest: self.clone(), spool, meta }))
+        let spool = self
+            .vault
+            .store()
+            .spool()
+            .create(INSTANCE_MAX)
+            .map_err(|e| refusal(&e))?;
+        Ok(Box::new(Arriving {
+            ingest: self.clone(),
+            spool,
+            meta,
+        }))
     }
 }
 
@@ -135,7 +153,11 @@ impl Incoming for Arriving {
     }
 
     fn finish(self: Box<Self>) -> StoreOutcome {
-        let Self { ingest, spool, meta } = *self;
+        let Self {
+            ingest,
+            spool,
+            meta,
+        } = *self;
         ingest.take(spool, meta.syntax, Some(&meta))
     }
 }
@@ -185,7 +207,10 @@ fn bulk_of(bulk: BulkRange) -> BulkSpec {
         frames: bulk
             .frames
             .iter()
-            .map(|frame| Frame { offset: frame.offset, length: frame.length })
+            .map(|frame| Frame {
+                offset: frame.offset,
+                length: frame.length,
+            })
             .collect(),
     }
 }

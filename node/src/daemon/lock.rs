@@ -29,9 +29,16 @@ impl DataLock {
     /// [`LockError`].
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let file = folder.join("node.lock");
-        let at = |source| FileError::System { file: file.clone(), source };
+        let at = |source| FileError::System {
+            file: file.clone(),
+            source,
+        };
         fs::create_dir_all(folder).map_err(at)?;
-        let opened = OpenOptions::new().create(true).append(true).open(&file).map_err(at)?;
+        let opened = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .map_err(at)?;
         match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self(opened)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Taken(folder.to_owned())),

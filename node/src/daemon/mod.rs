@@ -60,7 +60,9 @@ struct Life {
 /// Why it did not start, or why it stopped by itself; one line.
 pub fn run(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result<()> {
     let lock = DataLock::take(&settings.data_dir)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let ran = runtime.block_on(live(settings, trust, secrets));
     runtime.shutdown_timeout(STOPPING);
     drop(lock);
@@ -68,16 +70,20 @@ pub fn run(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result
 }
 
 async fn live(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result<()> {
-    let (mut terminated, mut interrupted) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminated, mut interrupted) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let life = Life::default();
     let clock = Clock::open()?;
     for (file, error) in &trust.ignored {
         tracing::warn!(file = %file.display(), %error, "a credential is not admitted");
     }
     let witness = witness_role(&settings, &trust, &secrets)?;
-    let (mesh, events, streams) =
-        crate::mesh::spawn(network::config(&settings, &trust.roster), &secrets.transport.seed())?;
+    let (mesh, events, streams) = crate::mesh::spawn(
+        network::config(&settings, &trust.roster),
+        &secrets.transport.seed(),
+    )?;
     let has_log = settings.hospital.is_some() || settings.reader.is_some();
     let core = match has_log {
         true => Some(boot::boot(&settings, &trust, &secrets, clock).await?),
@@ -120,12 +126,17 @@ async fn live(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Res
     life.driver.cancel();
     let ended = match failed {
         Some(ended) => ended,
-        None => tokio::time::timeout(STOPPING, driving).await.unwrap_or(Ok(())),
+        None => tokio::time::timeout(STOPPING, driving)
+            .await
+            .unwrap_or(Ok(())),
     };
     life.ending.cancel();
     mesh.shutdown().await;
     life.tasks.close();
-    if tokio::time::timeout(STOPPING, life.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(STOPPING, life.tasks.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("some tasks did not end in time");
     }
     // The socket's name goes with the node; a next one would replace it anyway.
@@ -142,8 +153,16 @@ fn witness_role(
         return Ok(None);
     };
     let named = trust.own.credential.witness_key()?;
-    let name = named.context("the credential names no witness key")?.name().clone();
+    let name = named
+        .context("the credential names no witness key")?
+        .name()
+        .clone();
     let key = crypto::keys::SigningKey::from_seed(&key.seed());
     let folder = settings.data_dir.join("witness");
-    Ok(Some(Arc::new(WitnessRole::open(&folder, name, key, &trust.roster)?)))
+    Ok(Some(Arc::new(WitnessRole::open(
+        &folder,
+        name,
+        key,
+        &trust.roster,
+    )?)))
 }

@@ -59,7 +59,13 @@ mod tests {
         let (one, two) = (key(1), key(2));
         assert_eq!(one.study("1.2.3"), one.study("1.2.3"));
         assert_ne!(one.study("1.2.3"), two.study("1.2.3"));
-        assert_ne!(one.order("A", "B").as_bytes(), one.order("AB", "").as_bytes());
-        assert_ne!(&one.subject("1.2.3").as_bytes()[..16], one.study("1.2.3").as_bytes());
+        assert_ne!(
+            one.order("A", "B").as_bytes(),
+            one.order("AB", "").as_bytes()
+        );
+        assert_ne!(
+            &one.subject("1.2.3").as_bytes()[..16],
+            one.study("1.2.3").as_bytes()
+        );
     }
 }

@@ -25,11 +25,17 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
     config.external.clone_from(&settings.mesh.external);
     config.relay = settings.relay;
     for (node, address) in &settings.mesh.bootstrap {
-        config.bootstrap.entry(*node).or_default().push(address.clone());
+        config
+            .bootstrap
+            .entry(*node)
+            .or_default()
+            .push(address.clone());
         if settings.mesh.through_relay
             && let Ok(relay) = peer_address(*node, address)
         {
-            config.listen.push(relay.with(libp2p::multiaddr::Protocol::P2pCircuit));
+            config
+                .listen
+                .push(relay.with(libp2p::multiaddr::Protocol::P2pCircuit));
         }
     }
     for member in roster.members() {
@@ -47,14 +53,23 @@ fn topic_name(name: &str) -> String {
         _ => '-',
     };
     let name: String = name.chars().map(plain).take(NAME_MAX).collect();
-    if name.is_empty() { "consortium".to_owned() } else { name }
+    if name.is_empty() {
+        "consortium".to_owned()
+    } else {
+        name
+    }
 }
 
 /// Where the mesh listens, with the node's name at the end of each address.
 #[must_use]
 pub fn addresses(handle: &mesh::MeshHandle) -> Vec<String> {
     let named = |address: &Multiaddr| peer_address(handle.node(), address).ok();
-    handle.listen_addrs().iter().filter_map(named).map(|address| address.to_string()).collect()
+    handle
+        .listen_addrs()
+        .iter()
+        .filter_map(named)
+        .map(|address| address.to_string())
+        .collect()
 }
 
 /// Hands the mesh's events on until `stop` or the mesh's end.
@@ -74,13 +89,25 @@ pub async fn pump(
             },
         };
         match event {
-            MeshEvent::Request { from, protocol: Protocol::Case, bytes, reply } => {
+            MeshEvent::Request {
+                from,
+                protocol: Protocol::Case,
+                bytes,
+                reply,
+            } => {
                 if let Some(driver) = &driver {
                     driver.message(from, &bytes, reply);
                 }
             }
-            MeshEvent::Request { from, protocol: Protocol::Witness, bytes, reply } => {
-                let Some(witness) = witness.clone() else { continue };
+            MeshEvent::Request {
+                from,
+                protocol: Protocol::Witness,
+                bytes,
+                reply,
+            } => {
+                let Some(witness) = witness.clone() else {
+                    continue;
+                };
                 // Bounded by the mesh's own room for requests, which `reply` holds.
                 tokio::task::spawn_blocking(move || {
                     if let Err(error) = reply.answer(witness.answer(&bytes)) {
@@ -88,7 +115,12 @@ pub async fn pump(
                     }
                 });
             }
-            MeshEvent::Gossip { from, topic: Topic::Adverts, bytes, verdict } => match &driver {
+            MeshEvent::Gossip {
+                from,
+                topic: Topic::Adverts,
+                bytes,
+                verdict,
+            } => match &driver {
                 Some(driver) => driver.advert(from, bytes, verdict),
                 // A relay or a witness cannot judge an advert, and must not stop it.
                 None => verdict.pass(mesh::Verdict::Accept),

@@ -104,8 +104,9 @@ fn in_folder(folder: &Path, accession: &str, patient: &str) -> Result<Option<Ord
 fn fill(order: OrderFile, blank: OrderRecord) -> Result<OrderRecord, Undone> {
     let urgency = match order.urgency.as_deref() {
         None => Urgency::Routine,
-        Some(name) => Urgency::from_name(name)
-            .ok_or_else(|| Undone("the order's urgency is none of stat, emergent, urgent, routine".to_owned()))?,
+        Some(name) => Urgency::from_name(name).ok_or_else(|| {
+            Undone("the order's urgency is none of stat, emergent, urgent, routine".to_owned())
+        })?,
     };
     Ok(OrderRecord {
         question: order.question,
@@ -127,13 +128,20 @@ mod tests {
     use crypto::keys::SymmetricKey;
 
     fn world() -> (Names, Defaults, StudyRecord) {
-        let defaults = Defaults { jurisdiction: "DE".into(), report_language: "de".into() };
+        let defaults = Defaults {
+            jurisdiction: "DE".into(),
+            report_language: "de".into(),
+        };
         let study = StudyRecord {
             accession: "A1".into(),
             patient: "P^^^I".into(),
             ..StudyRecord::default()
         };
-        (Names::new(&SymmetricKey::from_bytes(&[1; 32])), defaults, study)
+        (
+            Names::new(&SymmetricKey::from_bytes(&[1; 32])),
+            defaults,
+            study,
+        )
     }
 
     #[test]
@@ -143,20 +151,37 @@ mod tests {
         let source = OrderSource::Folder(folder.path().to_owned());
         let find = || find(&source, &study, "", (&names, &defaults));
         assert_eq!(find(), Ok(None));
-        std::fs::write(folder.path().join("1.toml"), "accession = \"A1\"\npatient = \"other\"\n")
-            .expect("written");
+        std::fs::write(
+            folder.path().join("1.toml"),
+            "accession = \"A1\"\npatient = \"other\"\n",
+        )
+        .expect("written");
         assert_eq!(find(), Ok(None));
-        std::fs::write(folder.path().join("2.toml"), "accession = \"A1\"\nurgency = \"stat\"\n")
-            .expect("written");
+        std::fs::write(
+            folder.path().join("2.toml"),
+            "accession = \"A1\"\nurgency = \"stat\"\n",
+        )
+        .expect("written");
         let order = find().expect("read").expect("found");
-        assert_eq!((order.urgency_ordered, order.report_language.as_str()), (1, "de"));
+        assert_eq!(
+            (order.urgency_ordered, order.report_language.as_str()),
+            (1, "de")
+        );
     }
 
     #[test]
     fn a_header_stands_for_an_order() {
         let (names, defaults, study) = world();
-        let found = find(&OrderSource::DicomHeader, &study, "stroke?", (&names, &defaults));
+        let found = find(
+            &OrderSource::DicomHeader,
+            &study,
+            "stroke?",
+            (&names, &defaults),
+        );
         let order = found.expect("read").expect("made");
-        assert_eq!((order.origin.as_str(), order.question.as_str()), ("dicom-header", "stroke?"));
+        assert_eq!(
+            (order.origin.as_str(), order.question.as_str()),
+            ("dicom-header", "stroke?")
+        );
     }
 }

@@ -36,7 +36,13 @@ impl Owner {
             report_language: hospital.report_language.clone(),
         };
         let (orders, delivery) = (hospital.orders.clone(), hospital.delivery.clone());
-        Self { vault, orders, defaults, delivery, releases }
+        Self {
+            vault,
+            orders,
+            defaults,
+            delivery,
+            releases,
+        }
     }
 }
 
@@ -44,7 +50,9 @@ impl OwnerPort for Owner {
     fn describe(&self, study: StudyId) -> Result<StudyDescription, Undone> {
         let summary = self.vault.study(&study).map_err(Undone::of)?;
         if summary.patient_conflict {
-            return Err(Undone("the study's objects name different patients".to_owned()));
+            return Err(Undone(
+                "the study's objects name different patients".to_owned(),
+            ));
         }
         let fields = &summary.fields;
         let issuer = fields.patient_id_issuer.expose();
@@ -63,7 +71,11 @@ impl OwnerPort for Owner {
         };
         let known = (self.vault.names(), &self.defaults);
         let order = orders::find(&self.orders, &record, fields.description.expose(), known)?;
-        Ok(StudyDescription { study: record, order, subject: self.vault.names().subject(&patient) })
+        Ok(StudyDescription {
+            study: record,
+            order,
+            subject: self.vault.names().subject(&patient),
+        })
     }
 
     fn prepare(
@@ -72,7 +84,9 @@ impl OwnerPort for Owner {
         offer: OfferId,
         prekey: [u8; 32],
     ) -> Result<Prepared, Undone> {
-        self.releases.prepare(studies, offer, &prekey).map_err(Undone::of)
+        self.releases
+            .prepare(studies, offer, &prekey)
+            .map_err(Undone::of)
     }
 
     fn deliver(&self, delivery: Delivery) -> BoxFuture<'static, Result<Delivered, Undone>> {
@@ -83,7 +97,11 @@ impl OwnerPort for Owner {
                 written.await.unwrap_or_else(|error| Err(Undone::of(error)))
             }
             .boxed(),
-            DeliverySettings::Dicom { ae_title, address, calling } => {
+            DeliverySettings::Dicom {
+                ae_title,
+                address,
+                calling,
+            } => {
                 let vault = self.vault.clone();
                 async move {
                     let called = ae_title.clone();
@@ -120,9 +138,10 @@ async fn send(
     let reports = crate::dicom::scu::store(scu, vec![file.path().to_owned()]).await;
     let status = reports.into_iter().next().map(|report| report.status);
     match status {
-        Some(FileStatus::Stored { .. }) => {
-            Ok(Delivered { destination: format!("DICOM, {called}"), acknowledged: true })
-        }
+        Some(FileStatus::Stored { .. }) => Ok(Delivered {
+            destination: format!("DICOM, {called}"),
+            acknowledged: true,
+        }),
         Some(other) => Err(Undone(format!("the receiver did not take it: {other:?}"))),
         None => Err(Undone("the receiver gave no answer".to_owned())),
     }

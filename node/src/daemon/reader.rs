@@ -1,8 +1,9 @@
 //! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -28,13 +29,17 @@ use crate::dicomweb::{Guard, SessionToken};
 use crate::driver::ports::{DeskPort, Purged};
 use crate::driver::{DriverHandle, clock};
 use crate::keystore::Secrets;
-use crate::mesh::StreamOpener;
+use crate::mesh::{MeshHandle, StreamOpener};
 
 /// Fetches at one time: as many as a desk may hold leases.
 const FETCHES_MAX: usize = 64;
 
 /// Before a session is tried again when its time has come and it could not be made.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Between two looks at who is connected: long enough for a new neighbour to have said which
+/// topics it takes.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long before its end a session is renewed, as a part of its span.
 const RENEW_PART: u32 = 10;
@@ -72,7 +77,15 @@ impl DeskPort for Port {
         };
         let (desk, timeline) = (Arc::clone(&self.desk), self.timeline.clone());
         tokio::spawn(async move {
-            if let Err(error) = desk.fetch(Job { fence, owner, grant, session }).await {
+            if let Err(error) = desk
+                .fetch(Job {
+                    fence,
+                    owner,
+                    grant,
+                    session,
+                })
+                .await
+            {
                 let detail = json!({ "fence": fence.0, "reason": error.to_string() });
                 timeline.note("fetch-failed", 0, detail);
             }
@@ -96,14 +109,30 @@ impl DeskPort for Port {
 
 /// Starts the desk and its pages.
 pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
-    let Given { settings, reader, trust, secrets, opener, life } = given;
-    let master = secrets.master.as_ref().context("the master key is missing")?;
-    let person = secrets.person.as_ref().context("the person key is missing")?;
+    let Given {
+        settings,
+        reader,
+        trust,
+        secrets,
+        opener,
+        life,
+    } = given;
+    let master = secrets
+        .master
+        .as_ref()
+        .context("the master key is missing")?;
+    let person = secrets
+        .person
+        .as_ref()
+        .context("the person key is missing")?;
     let folder = settings.data_dir.join("prekeys");
     let master = SymmetricKey::from_bytes(master.as_bytes());
     let prekeys = tokio::task::spawn_blocking(move || Prekeys::open(&folder, master)).await??;
     let prekeys = Arc::new(prekeys);
-    let holdings = Arc::new(Holdings::new(reader.memory, milestones(life.timeline.clone())));
+    let holdings = Arc::new(Holdings::new(
+        reader.memory,
+        milestones(life.timeline.clone()),
+    ));
     let open: crate::desk::Opener = Arc::new(move |to| {
         let opener = opener.clone();
         async move {
@@ -112,8 +141,12 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         }
         .boxed()
     });
-    let desk =
-        Desk::new(Arc::clone(&holdings), Arc::clone(&prekeys), open, FetchOptions::default());
+    let desk = Desk::new(
+        Arc::clone(&holdings),
+        Arc::clone(&prekeys),
+        open,
+        FetchOptions::default(),
+    );
     let pages = pages(settings, reader, &holdings, life).await?;
     let port = Arc::new(Port {
         desk: Arc::new(desk),
@@ -124,13 +157,21 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
     let session = Sessions {
         prekeys,
         person: SigningKey::from_seed(&person.seed()),
-        id: trust.own.credential.person.context("the credential names no person")?,
+        id: trust
+            .own
+            .credential
+            .person
+            .context("the credential names no person")?,
         node: trust.own.credential.node,
         country: reader.country.clone(),
         span: reader.session,
         slots: reader.slots,
     };
-    Ok(Running { port, pages, session })
+    Ok(Running {
+        port,
+        pages,
+        session,
+    })
 }
 
 fn milestones(timeline: Timeline) -> crate::desk::Timeline {
@@ -139,7 +180,8 @@ fn milestones(timeline: Timeline) -> crate::desk::Timeline {
             Milestone::FirstImage { ms, bytes } => ("first-image", ms, bytes),
             Milestone::AllImages { ms, bytes } => ("all-images", ms, bytes),
         };
-        let detail = json!({ "fence": key.fence.0, "owner": key.owner.to_string(), "after_ms": ms });
+        let detail =
+            json!({ "fence": key.fence.0, "owner": key.owner.to_string(), "after_ms": ms });
         timeline.note(step, bytes, detail);
     })
 }
@@ -164,7 +206,11 @@ async fn pages(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    crate::files::create(&file, token.expose().as_bytes(), crate::files::Readers::Owner)?;
+    crate::files::create(
+        &file,
+        token.expose().as_bytes(),
+        crate::files::Readers::Owner,
+    )?;
     let url = format!("http://{address}/dicomweb");
     let routes = crate::dicomweb::router(Arc::clone(holdings) as _, &url);
     let app = Guard::new(address.port(), token).protect(Router::new().nest("/dicomweb", routes));
@@ -212,30 +258,63 @@ impl Sessions {
 
 impl Running {
     /// Goes on duty, and renews the session before it ends, until the node stops.
-    pub(super) fn advertise(self, driver: DriverHandle, life: &Life) {
+    pub(super) fn advertise(self, to: (DriverHandle, MeshHandle), life: &Life) {
         let closing = life.closing.clone();
         let sessions = Arc::new(self.session);
         life.tasks.spawn(async move {
-            loop {
-                let pause = match on_duty(&sessions, &driver).await {
-                    Ok(()) => sessions.span - sessions.span / RENEW_PART,
-                    Err(error) => {
-                        tracing::error!(%error, "the desk is not on duty");
-                        RETRY
-                    }
-                };
-                tokio::select! {
-                    () = closing.cancelled() => return,
-                    () = tokio::time::sleep(pause) => {}
-                }
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = on_duty(sessions, to) => {}
             }
         });
     }
 }
 
-async fn on_duty(sessions: &Arc<Sessions>, driver: &DriverHandle) -> anyhow::Result<()> {
-    let made = Arc::clone(sessions);
-    let session = tokio::task::spawn_blocking(move || made.make()).await??;
-    driver.command(Command::Advertise { session, slots: sessions.slots }).await?;
-    Ok(())
+/// Keeps the desk on duty: a session that holds, and an advert for each neighbour that is new. An
+/// advert reaches those who are connected when it is published, and the next one is a minute away.
+async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHandle)) {
+    let mut neighbours = BTreeSet::new();
+    let mut session: Option<(Vec<u8>, Instant)> = None;
+    loop {
+        let now_connected = mesh.connected();
+        let renew = session
+            .as_ref()
+            .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
+        if renew || !now_connected.is_subset(&neighbours) {
+            match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
+                Ok(advertised) => session = Some(advertised),
+                Err(error) => {
+                    tracing::error!(%error, "the desk is not on duty");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+        neighbours = now_connected;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Says that the desk is on duty, with the session that it has or a new one.
+async fn advertise(
+    sessions: &Arc<Sessions>,
+    driver: &DriverHandle,
+    session: Option<(Vec<u8>, Instant)>,
+) -> anyhow::Result<(Vec<u8>, Instant)> {
+    let (session, renew_at) = match session {
+        Some(session) => session,
+        None => {
+            let made = Arc::clone(sessions);
+            let session = tokio::task::spawn_blocking(move || made.make()).await??;
+            (
+                session,
+                Instant::now() + (sessions.span - sessions.span / RENEW_PART),
+            )
+        }
+    };
+    let command = Command::Advertise {
+        session: session.clone(),
+        slots: sessions.slots,
+    };
+    driver.command(command).await?;
+    Ok((session, renew_at))
 }

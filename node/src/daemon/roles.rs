@@ -44,19 +44,44 @@ pub(super) struct Given<'a> {
 pub(super) struct Started {
     pub(super) driver: Option<DriverHandle>,
     pub(super) facts: Facts,
-    /// Ends when the driver does; never for a node without one.
+    /// Ends when the driver does; for a node without one, when the node closes.
     pub(super) driving: BoxFuture<'static, anyhow::Result<()>>,
 }
 
 /// Starts everything that has to do with cases; a relay or a witness has none of it.
 pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
-    let Given { settings, trust, secrets, life, mesh, streams, core, clock } = given;
+    let Given {
+        settings,
+        trust,
+        secrets,
+        life,
+        mesh,
+        streams,
+        core,
+        clock,
+    } = given;
     let mut facts = Facts::new(mesh.clone(), trust, settings);
     let Some(booted) = core else {
-        let driving = futures::future::pending().boxed();
-        return Ok(Started { driver: None, facts, driving });
+        let closing = life.closing.clone();
+        let driving = async move {
+            closing.cancelled().await;
+            Ok(())
+        }
+        .boxed();
+        return Ok(Started {
+            driver: None,
+            facts,
+            driving,
+        });
     };
-    let Booted { core, vault, log, log_key, cosigner, witnesses } = booted;
+    let Booted {
+        core,
+        vault,
+        log,
+        log_key,
+        cosigner,
+        witnesses,
+    } = booted;
     let (handle, queues) = driver::queues();
     let owner = match &settings.hospital {
         Some(hospital) => Some(owner(settings, hospital, &vault)?),
@@ -65,13 +90,24 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
     let StreamControl { opener, incoming } = streams;
     let desk = match &settings.reader {
         Some(reader) => {
-            let given = reader::Given { settings, reader, trust, secrets, opener, life };
+            let given = reader::Given {
+                settings,
+                reader,
+                trust,
+                secrets,
+                opener,
+                life,
+            };
             Some(reader::start(given).await?)
         }
         None => None,
     };
     facts.log(log.clone(), log_key, vault.clone());
-    let known: Vec<StudyId> = core.cases().into_iter().flat_map(|case| case.studies).collect();
+    let known: Vec<StudyId> = core
+        .cases()
+        .into_iter()
+        .flat_map(|case| case.studies)
+        .collect();
     let driver = Driver::new(
         Parts {
             core,
@@ -80,14 +116,20 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
             signer: signer(secrets),
             mesh: mesh.clone(),
             owner: owner.clone().map(|owner| owner as Arc<dyn OwnerPort>),
-            desk: desk.as_ref().map(|desk| Arc::clone(&desk.port) as Arc<dyn DeskPort>),
+            desk: desk
+                .as_ref()
+                .map(|desk| Arc::clone(&desk.port) as Arc<dyn DeskPort>),
             timeline: life.timeline.clone(),
         },
         queues,
     );
     let driving = tokio::spawn(driver.run(life.driver.clone()));
-    let cosigning =
-        cosigner.run(trust.quorum.clone(), witnesses, mesh.clone(), life.ending.clone());
+    let cosigning = cosigner.run(
+        trust.quorum.clone(),
+        witnesses,
+        mesh.clone(),
+        life.ending.clone(),
+    );
     life.tasks.spawn(cosigning);
     if let Some(hospital) = &settings.hospital {
         let ingest = Ingest::new(vault.clone(), handle.clone(), life.timeline.clone());
@@ -97,16 +139,27 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
         unheard(&vault, &handle, known, life);
     }
     if let Some(desk) = desk {
-        facts.desk(Arc::clone(&desk.port) as Arc<dyn DeskPort>, desk.pages.clone());
-        desk.advertise(handle.clone(), life);
+        facts.desk(
+            Arc::clone(&desk.port) as Arc<dyn DeskPort>,
+            desk.pages.clone(),
+        );
+        desk.advertise((handle.clone(), mesh.clone()), life);
     }
     let driving = async move { Ok(driving.await??) }.boxed();
-    Ok(Started { driver: Some(handle), facts, driving })
+    Ok(Started {
+        driver: Some(handle),
+        facts,
+        driving,
+    })
 }
 
 fn signer(secrets: &Secrets) -> Signer {
-    let copy = |key: &Option<SigningKey>| key.as_ref().map(|key| SigningKey::from_seed(&key.seed()));
-    Signer { hospital: copy(&secrets.hospital), person: copy(&secrets.person) }
+    let copy =
+        |key: &Option<SigningKey>| key.as_ref().map(|key| SigningKey::from_seed(&key.seed()));
+    Signer {
+        hospital: copy(&secrets.hospital),
+        person: copy(&secrets.person),
+    }
 }
 
 fn releases(settings: &Settings) -> PathBuf {
@@ -138,7 +191,8 @@ async fn scp(
     let scp = scp.with_context(|| format!("DICOM cannot listen on {}", hospital.dicom_listen))?;
     let address = scp.local_addr()?;
     let closing = life.closing.clone();
-    life.tasks.spawn(async move { scp.run(closing.cancelled(), DICOM_GRACE).await });
+    life.tasks
+        .spawn(async move { scp.run(closing.cancelled(), DICOM_GRACE).await });
     Ok(address)
 }
 
@@ -159,16 +213,25 @@ fn serve_releases(
     });
     let (counted, timeline) = (handle.clone(), life.timeline.clone());
     let served: release::serve::Served = Arc::new(move |fence, bytes, files| {
-        timeline.note("served", bytes, serde_json::json!({ "fence": fence.0, "files": files }));
+        timeline.note(
+            "served",
+            bytes,
+            serde_json::json!({ "fence": fence.0, "files": files }),
+        );
         let counted = counted.clone();
         tokio::spawn(async move {
             // A lease that is over has been counted.
-            let _ = counted.command(Command::Served { fence, bytes, files }).await;
+            let _ = counted
+                .command(Command::Served {
+                    fence,
+                    bytes,
+                    files,
+                })
+                .await;
         });
     });
     let source = Arc::new(vault.clone());
-    let server =
-        release::Server::new(folder, source, authorise, served, ServerLimits::default());
+    let server = release::Server::new(folder, source, authorise, served, ServerLimits::default());
     let ending = life.ending.clone();
     life.tasks.spawn(async move {
         tokio::select! {
@@ -188,7 +251,10 @@ fn unheard(vault: &Vault, handle: &DriverHandle, known: Vec<StudyId>, life: &Lif
             Ok(studies) => studies,
             Err(error) => return tracing::error!(%error, "the studies cannot be listed"),
         };
-        for (study, _) in studies.into_iter().filter(|(study, _)| !known.contains(study)) {
+        for (study, _) in studies
+            .into_iter()
+            .filter(|(study, _)| !known.contains(study))
+        {
             if let Err(error) = handle.object_stored(study) {
                 tracing::warn!(%study, %error, "a stored study is not noted");
             }

@@ -10,8 +10,8 @@ use protocol::transfer::manifest::{self, Bulk, Frame};
 
 use super::names::Names;
 use crate::driver::log::{PayloadFault, PayloadStore, Sealed, Unsealed, frame, unframe};
-use crate::release::{ReleaseSource, SealedRead, SourceFault, SourceObject};
 use crate::phi::Phi;
+use crate::release::{ReleaseSource, SealedRead, SourceFault, SourceObject};
 use crate::store::objects::{ObjectId, ObjectRecord, Part, SealedFile, StudySummary};
 use crate::store::payloads::SealedPayload;
 use crate::store::{Store, StoreError};
@@ -34,7 +34,11 @@ impl Vault {
     /// A vault over a store.
     #[must_use]
     pub fn new(store: Arc<Store>, names: Names) -> Self {
-        Self(Arc::new(Inner { store, names, known: Mutex::default() }))
+        Self(Arc::new(Inner {
+            store,
+            names,
+            known: Mutex::default(),
+        }))
     }
 
     /// The store.
@@ -53,7 +57,9 @@ impl Vault {
     pub fn learn(&self, study_uid: &str) -> StudyId {
         let id = self.0.names.study(study_uid);
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(id).or_insert_with(|| Phi::new(study_uid.to_owned()));
+        known
+            .entry(id)
+            .or_insert_with(|| Phi::new(study_uid.to_owned()));
         id
     }
 
@@ -73,7 +79,10 @@ impl Vault {
     /// `StoreError::Unknown` or `Poisoned`.
     pub fn study(&self, study: &StudyId) -> Result<StudySummary, StoreError> {
         let uid = self.uid(study)?;
-        self.0.store.study(uid.expose())?.ok_or(StoreError::Unknown("study"))
+        self.0
+            .store
+            .study(uid.expose())?
+            .ok_or(StoreError::Unknown("study"))
     }
 
     fn uid(&self, study: &StudyId) -> Result<Phi<String>, StoreError> {
@@ -97,28 +106,45 @@ impl PayloadStore for Vault {
         subject: Option<SubjectId>,
         openings: &[u8],
     ) -> Result<Sealed, PayloadFault> {
-        let name = subject.as_ref().map_or(OWN, |subject| subject.as_bytes().as_slice());
+        let name = subject
+            .as_ref()
+            .map_or(OWN, |subject| subject.as_bytes().as_slice());
         let framed = frame(subject, openings);
-        let sealed = self.store().subjects().seal_payload(name, &index.to_be_bytes(), &framed);
+        let sealed = self
+            .store()
+            .subjects()
+            .seal_payload(name, &index.to_be_bytes(), &framed);
         let sealed = sealed.map_err(PayloadFault::of)?;
-        Ok(Sealed { digest: sealed.digest, bytes: sealed.bytes })
+        Ok(Sealed {
+            digest: sealed.digest,
+            bytes: sealed.bytes,
+        })
     }
 
     fn keep(&self, payloads: Vec<(u64, Vec<u8>)>) -> Result<(), PayloadFault> {
-        let sealed: Vec<(u64, SealedPayload)> =
-            payloads.into_iter().map(|(at, bytes)| (at, SealedPayload::of(bytes))).collect();
+        let sealed: Vec<(u64, SealedPayload)> = payloads
+            .into_iter()
+            .map(|(at, bytes)| (at, SealedPayload::of(bytes)))
+            .collect();
         let named = sealed.iter().map(|(at, payload)| (*at, payload));
         self.store().payloads().put(named).map_err(PayloadFault::of)
     }
 
     fn sealed(&self, index: u64) -> Result<Vec<u8>, PayloadFault> {
-        let found = self.store().payloads().get(index).map_err(PayloadFault::of)?;
+        let found = self
+            .store()
+            .payloads()
+            .get(index)
+            .map_err(PayloadFault::of)?;
         let none = || PayloadFault(format!("that of entry {index} is missing"));
         Ok(found.ok_or_else(none)?.bytes)
     }
 
     fn open(&self, index: u64, sealed: &[u8]) -> Result<Unsealed, PayloadFault> {
-        let opened = self.store().subjects().open_payload(&index.to_be_bytes(), sealed);
+        let opened = self
+            .store()
+            .subjects()
+            .open_payload(&index.to_be_bytes(), sealed);
         let opened = opened.map_err(PayloadFault::of)?;
         unframe(&opened).ok_or_else(|| PayloadFault(format!("that of entry {index} is damaged")))
     }
@@ -148,7 +174,9 @@ impl ReleaseSource for Vault {
     }
 
     fn header(&self, _study: &StudyId, object: &[u8; 16]) -> Result<Vec<u8>, SourceFault> {
-        self.store().header(ObjectId(*object)).map_err(|e| fault(&e))
+        self.store()
+            .header(ObjectId(*object))
+            .map_err(|e| fault(&e))
     }
 
     fn open(&self, digest: &Digest) -> Result<Box<dyn SealedRead>, SourceFault> {
@@ -168,7 +196,9 @@ impl Read for Reading {
         let left = self.file.length().saturating_sub(self.position);
         let count = left.min(out.len() as u64) as usize;
         if let Some(out) = out.get_mut(..count).filter(|out| !out.is_empty()) {
-            self.file.read_at(self.position, out).map_err(io::Error::other)?;
+            self.file
+                .read_at(self.position, out)
+                .map_err(io::Error::other)?;
         }
         self.position += count as u64;
         Ok(count)
@@ -194,7 +224,12 @@ fn bulk(part: &Part) -> Bulk {
         vr: String::from_utf8_lossy(&part.vr).into_owned(),
         header_offset: part.header_offset,
         encapsulated: part.encapsulated,
-        frames: frames.map(|f| Frame { offset: f.offset, length: f.length }).collect(),
+        frames: frames
+            .map(|f| Frame {
+                offset: f.offset,
+                length: f.length,
+            })
+            .collect(),
         file: Some(manifest::SealedFile {
             digest: part.sealed.as_bytes().to_vec(),
             plain_length: part.length,

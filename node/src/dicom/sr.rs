@@ -61,7 +61,11 @@ pub fn write(
     let instance = uid_of(&digest, 0);
     let syntax = syntax::find(syntax::EXPLICIT_LITTLE).ok_or(SrError::Study)?;
     let mut bytes = part10::head(&class, &instance, syntax);
-    bytes.extend(data_set(study, (&class, &instance, &uid_of(&digest, 1)), text));
+    bytes.extend(data_set(
+        study,
+        (&class, &instance, &uid_of(&digest, 1)),
+        text,
+    ));
     let name = digest.to_hex();
     let file = TemporaryFile(folder.join(format!("{}.sr.tmp", name.get(..32).unwrap_or("report"))));
     fs::write(&file.0, bytes)?;
@@ -99,7 +103,11 @@ fn data_set(study: &StudySummary, ids: (&Uid, &Uid, &Uid), text: &str) -> Vec<u8
     set.sequence(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, None);
     set.text(tags::PATIENT_NAME, "PN", fields.patient_name.expose());
     set.text(tags::PATIENT_ID, "LO", fields.patient_id.expose());
-    set.text(tags::ISSUER_OF_PATIENT_ID, "LO", fields.patient_id_issuer.expose());
+    set.text(
+        tags::ISSUER_OF_PATIENT_ID,
+        "LO",
+        fields.patient_id_issuer.expose(),
+    );
     set.text(tags::PATIENT_BIRTH_DATE, "DA", fields.birth_date.expose());
     set.text(tags::PATIENT_SEX, "CS", fields.sex.expose());
     set.text(tags::STUDY_INSTANCE_UID, "UI", study.study_uid.expose());
@@ -108,7 +116,10 @@ fn data_set(study: &StudySummary, ids: (&Uid, &Uid, &Uid), text: &str) -> Vec<u8
     set.text(tags::SERIES_NUMBER, "IS", "1");
     set.text(tags::INSTANCE_NUMBER, "IS", "1");
     set.text(tags::VALUE_TYPE, "CS", "CONTAINER");
-    set.sequence(tags::CONCEPT_NAME_CODE_SEQUENCE, Some(code("18748-4", "LN", "Diagnostic imaging report")));
+    set.sequence(
+        tags::CONCEPT_NAME_CODE_SEQUENCE,
+        Some(code("18748-4", "LN", "Diagnostic imaging report")),
+    );
     set.text(tags::CONTINUITY_OF_CONTENT, "CS", "SEPARATE");
     set.sequence(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, None);
     set.text(tags::COMPLETION_FLAG, "CS", "COMPLETE");
@@ -123,7 +134,10 @@ fn content(text: &str) -> Vec<u8> {
     let mut item = Elements::default();
     item.text(tags::RELATIONSHIP_TYPE, "CS", "CONTAINS");
     item.text(tags::VALUE_TYPE, "CS", "TEXT");
-    item.sequence(tags::CONCEPT_NAME_CODE_SEQUENCE, Some(code("121111", "DCM", "Summary")));
+    item.sequence(
+        tags::CONCEPT_NAME_CODE_SEQUENCE,
+        Some(code("121111", "DCM", "Summary")),
+    );
     item.long_text(tags::TEXT_VALUE, text);
     item.0
 }
@@ -140,8 +154,16 @@ fn date_and_time() -> (String, String) {
     let seconds = i64::try_from(clock::wall().unix_s()).unwrap_or(0);
     let now = time::OffsetDateTime::from_unix_timestamp(seconds)
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    let date = format!("{:04}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
-    (date, format!("{:02}{:02}{:02}", now.hour(), now.minute(), now.second()))
+    let date = format!(
+        "{:04}{:02}{:02}",
+        now.year(),
+        u8::from(now.month()),
+        now.day()
+    );
+    (
+        date,
+        format!("{:02}{:02}{:02}", now.hour(), now.minute(), now.second()),
+    )
 }
 
 /// Elements in Explicit VR Little Endian, in the order in which they are added.
@@ -158,7 +180,9 @@ impl Elements {
     fn text(&mut self, tag: Tag, vr: &str, text: &str) {
         let padded = text.len().next_multiple_of(2);
         // The store's texts are at most 4 KiB.
-        let Ok(length) = u16::try_from(padded) else { return };
+        let Ok(length) = u16::try_from(padded) else {
+            return;
+        };
         self.head(tag, vr);
         self.0.extend(length.to_le_bytes());
         self.padded(text, padded, if vr == "UI" { 0 } else { b' ' });
@@ -167,7 +191,9 @@ impl Elements {
     fn long_text(&mut self, tag: Tag, text: &str) {
         let padded = text.len().next_multiple_of(2);
         // Reports are at most 256 KiB.
-        let Ok(length) = u32::try_from(padded) else { return };
+        let Ok(length) = u32::try_from(padded) else {
+            return;
+        };
         self.head(tag, "UT");
         self.0.extend([0, 0]);
         self.0.extend(length.to_le_bytes());
@@ -176,7 +202,8 @@ impl Elements {
 
     fn padded(&mut self, text: &str, padded: usize, padding: u8) {
         self.0.extend(text.as_bytes());
-        self.0.extend(std::iter::repeat_n(padding, padded - text.len()));
+        self.0
+            .extend(std::iter::repeat_n(padding, padded - text.len()));
     }
 
     /// A sequence of one item, or of none.

@@ -37,7 +37,9 @@ impl Clock {
     pub fn open() -> Result<Self, ClockError> {
         let text = std::fs::read_to_string(BOOT_ID)?;
         let boot = uuid::Uuid::parse_str(text.trim())?;
-        Ok(Self { boot: BootId(*boot.as_bytes()) })
+        Ok(Self {
+            boot: BootId(*boot.as_bytes()),
+        })
     }
 
     /// Now. The tick counts through suspend; a wall clock before 1970 reads as 1970.
@@ -57,8 +59,13 @@ impl Clock {
 /// The wall clock alone.
 #[must_use]
 pub fn wall() -> Wall {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Wall { unix_us: protocol::time::micros(since), uncertainty_us: UNCERTAINTY_US }
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Wall {
+        unix_us: protocol::time::micros(since),
+        uncertainty_us: UNCERTAINTY_US,
+    }
 }
 
 #[cfg(test)]

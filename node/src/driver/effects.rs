@@ -2,17 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crypto::envelope::Envelope;
 use crypto::keys::SigningKey;
 use protocol::io::{Effect, EffectId, KeyRole, Outcome};
 use serde_json::json;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::log::LogHandle;
 use super::ports::{DeskPort, OwnerPort, Undone};
 use crate::control::timeline::Timeline;
 use crate::mesh::{MeshHandle, PublishError, Topic};
+
+/// Between two tries to publish an advert while nobody is connected who takes it.
+const PUBLISH_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tries for one advert: until the next heartbeat brings a newer one.
+const PUBLISH_TRIES: u64 = protocol::limits::ADVERT_HEARTBEAT.as_secs();
 
 /// The keys that sign documents. No Debug.
 pub struct Signer {
@@ -44,6 +51,8 @@ pub(super) struct Effects {
     desk: Option<Arc<dyn DeskPort>>,
     timeline: Timeline,
     tasks: JoinSet<Result<Outcome, (EffectId, Undone)>>,
+    /// The advert that is going out.
+    publishing: Option<AbortHandle>,
     /// Which effect a task is, for one that panicked: no effect may stay without its outcome.
     running: BTreeMap<Id, EffectId>,
 }
@@ -59,7 +68,18 @@ impl Effects {
         timeline: Timeline,
     ) -> Self {
         let (signer, tasks) = (Arc::new(signer), JoinSet::new());
-        Self { log, signer, mesh, owner, desk, timeline, tasks, running: BTreeMap::new() }
+        let running = BTreeMap::new();
+        Self {
+            log,
+            signer,
+            mesh,
+            owner,
+            desk,
+            timeline,
+            tasks,
+            publishing: None,
+            running,
+        }
     }
 
     /// The next outcome; `None` when nothing is under way.
@@ -76,7 +96,10 @@ impl Effects {
 
     fn lost(&mut self, error: &JoinError) -> Outcome {
         tracing::error!(%error, "an effect broke off");
-        let id = self.running.remove(&error.id()).unwrap_or(EffectId(u64::MAX));
+        let id = self
+            .running
+            .remove(&error.id())
+            .unwrap_or(EffectId(u64::MAX));
         failed(id, Undone("it broke off".to_owned()))
     }
 
@@ -86,14 +109,28 @@ impl Effects {
             Effect::Append { .. } => {
                 debug_assert!(false, "entries go to the log writer");
             }
-            Effect::Prove { id, index, witnessed } => {
+            Effect::Prove {
+                id,
+                index,
+                witnessed,
+            } => {
                 let log = self.log.clone();
                 self.blocking(id, move || {
                     let (entry, proof) = log.prove(index, witnessed).map_err(Undone::of)?;
-                    Ok(Outcome::Proved { id, index, entry, proof })
+                    Ok(Outcome::Proved {
+                        id,
+                        index,
+                        entry,
+                        proof,
+                    })
                 });
             }
-            Effect::Sign { id, key, payload_type, payload } => {
+            Effect::Sign {
+                id,
+                key,
+                payload_type,
+                payload,
+            } => {
                 let signer = Arc::clone(&self.signer);
                 self.blocking(id, move || {
                     let envelope = signer.sign(key, payload_type, payload)?;
@@ -119,9 +156,17 @@ impl Effects {
         match effect {
             Effect::DescribeStudy { id, study } => self.blocking(id, move || {
                 let description = owner.ok_or_else(none)?.describe(study)?;
-                Ok(Outcome::Described { id, description: Box::new(description) })
+                Ok(Outcome::Described {
+                    id,
+                    description: Box::new(description),
+                })
             }),
-            Effect::PrepareRelease { id, studies, offer, prekey } => {
+            Effect::PrepareRelease {
+                id,
+                studies,
+                offer,
+                prekey,
+            } => {
                 let timeline = self.timeline.clone();
                 self.blocking(id, move || {
                     let prepared = owner.ok_or_else(none)?.prepare(&studies, offer, prekey)?;
@@ -135,9 +180,15 @@ impl Effects {
                     Some(owner) => owner.deliver(*delivery).await,
                     None => Err(none()),
                 };
-                let super::ports::Delivered { destination, acknowledged } =
-                    delivered.map_err(|undone| (id, undone))?;
-                Ok(Outcome::Delivered { id, destination, acknowledged })
+                let super::ports::Delivered {
+                    destination,
+                    acknowledged,
+                } = delivered.map_err(|undone| (id, undone))?;
+                Ok(Outcome::Delivered {
+                    id,
+                    destination,
+                    acknowledged,
+                })
             }),
             Effect::Append { .. }
             | Effect::Prove { .. }
@@ -152,7 +203,12 @@ impl Effects {
     fn begin_desk(&mut self, effect: Effect) {
         let desk = self.desk.clone();
         match effect {
-            Effect::Fetch { fence, owner, grant, session } => {
+            Effect::Fetch {
+                fence,
+                owner,
+                grant,
+                session,
+            } => {
                 let detail = json!({ "fence": fence.0, "owner": owner.to_string() });
                 self.timeline.note("fetch", 0, detail);
                 if let Some(desk) = desk {
@@ -168,7 +224,11 @@ impl Effects {
                     };
                     let detail = json!({ "fence": fence.0, "objects": purged.objects });
                     timeline.note("purged", purged.bytes, detail);
-                    Ok(Outcome::Purged { id, bytes: purged.bytes, objects: purged.objects })
+                    Ok(Outcome::Purged {
+                        id,
+                        bytes: purged.bytes,
+                        objects: purged.objects,
+                    })
                 });
             }
             Effect::Append { .. }
@@ -183,17 +243,31 @@ impl Effects {
     }
 
     /// Adverts have no outcome: a lost one is repeated at the next heartbeat.
-    fn publish(&self, advert: Vec<u8>) {
+    fn publish(&mut self, advert: Vec<u8>) {
         let (mesh, timeline) = (self.mesh.clone(), self.timeline.clone());
-        tokio::spawn(async move {
+        let publishing = tokio::spawn(async move {
             let length = advert.len() as u64;
-            match mesh.publish(Topic::Adverts, advert).await {
-                Ok(()) | Err(PublishError::Duplicate) => {
-                    timeline.note("advert", length, serde_json::Value::Null);
+            for _ in 0..PUBLISH_TRIES {
+                match mesh.publish(Topic::Adverts, advert.clone()).await {
+                    Ok(()) | Err(PublishError::Duplicate) => {
+                        timeline.note("advert", length, serde_json::Value::Null);
+                        return;
+                    }
+                    Err(PublishError::NoPeers | PublishError::Overloaded) => {
+                        tokio::time::sleep(PUBLISH_PAUSE).await;
+                    }
+                    Err(error @ (PublishError::TooLong(_) | PublishError::MeshStopped)) => {
+                        tracing::info!(%error, "the advert did not go out");
+                        return;
+                    }
                 }
-                Err(error) => tracing::info!(%error, "the advert did not go out"),
             }
+            tracing::info!("the advert did not go out: nobody takes it");
         });
+        // A newer advert takes the older one's place.
+        if let Some(older) = self.publishing.replace(publishing.abort_handle()) {
+            older.abort();
+        }
     }
 
     fn blocking(
@@ -201,7 +275,9 @@ impl Effects {
         id: EffectId,
         work: impl FnOnce() -> Result<Outcome, Undone> + Send + 'static,
     ) {
-        let task = self.tasks.spawn_blocking(move || work().map_err(|undone| (id, undone)));
+        let task = self
+            .tasks
+            .spawn_blocking(move || work().map_err(|undone| (id, undone)));
         self.running.insert(task.id(), id);
     }
 
@@ -213,5 +289,8 @@ impl Effects {
 
 fn failed(id: EffectId, undone: Undone) -> Outcome {
     tracing::warn!(effect = id.0, reason = undone.0, "an effect failed");
-    Outcome::Failed { id, reason: undone.0 }
+    Outcome::Failed {
+        id,
+        reason: undone.0,
+    }
 }

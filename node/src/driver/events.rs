@@ -12,10 +12,16 @@ pub(super) fn tell(timeline: &Timeline, event: &Event) {
         Event::CaseState { case, state } => {
             ("case", json!({ "case": case.to_string(), "state": state }))
         }
-        Event::StudyWaits { study, reason } => {
-            ("study-waits", json!({ "study": study.to_string(), "reason": reason }))
-        }
-        Event::Refused { case, node, rules, reason } => (
+        Event::StudyWaits { study, reason } => (
+            "study-waits",
+            json!({ "study": study.to_string(), "reason": reason }),
+        ),
+        Event::Refused {
+            case,
+            node,
+            rules,
+            reason,
+        } => (
             "refused",
             json!({ "case": case.to_string(), "node": node.to_string(), "rules": rules,
                     "reason": reason }),
@@ -24,18 +30,33 @@ pub(super) fn tell(timeline: &Timeline, event: &Event) {
             "granted",
             json!({ "case": case.to_string(), "fence": fence.0, "node": node.to_string() }),
         ),
-        Event::OfferState { offer, state, owner, urgency } => (
+        Event::OfferState {
+            offer,
+            state,
+            owner,
+            urgency,
+        } => (
             "offer",
             json!({ "offer": offer.to_string(), "state": state, "owner": owner.to_string(),
                     "urgency": urgency.name() }),
         ),
-        Event::Denied { offer, rules, reason } => {
-            ("denied", json!({ "offer": offer.to_string(), "rules": rules, "reason": reason }))
-        }
-        Event::GrantRefused { offer, reason } => {
-            ("grant-refused", json!({ "offer": offer.to_string(), "reason": reason }))
-        }
-        Event::LeaseState { fence, owner, state } => (
+        Event::Denied {
+            offer,
+            rules,
+            reason,
+        } => (
+            "denied",
+            json!({ "offer": offer.to_string(), "rules": rules, "reason": reason }),
+        ),
+        Event::GrantRefused { offer, reason } => (
+            "grant-refused",
+            json!({ "offer": offer.to_string(), "reason": reason }),
+        ),
+        Event::LeaseState {
+            fence,
+            owner,
+            state,
+        } => (
             "lease",
             json!({ "fence": fence.0, "owner": owner.to_string(), "state": state }),
         ),

@@ -113,7 +113,10 @@ impl DriverHandle {
     /// [`DriverStopped`].
     pub async fn views(&self) -> Result<Views, DriverStopped> {
         let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::Show(reply)).await.map_err(|_| DriverStopped)?;
+        self.asks
+            .send(Ask::Show(reply))
+            .await
+            .map_err(|_| DriverStopped)?;
         answer.await.map_err(|_| DriverStopped)
     }
 
@@ -128,7 +131,12 @@ impl DriverHandle {
         session: Vec<u8>,
     ) -> Result<FetchTicket, FetchStatus> {
         let (reply, answer) = oneshot::channel();
-        let ask = Ask::MayFetch { from, fence, session, reply };
+        let ask = Ask::MayFetch {
+            from,
+            fence,
+            session,
+            reply,
+        };
         self.asks.send(ask).await.map_err(|_| FetchStatus::Busy)?;
         answer.await.unwrap_or(Err(FetchStatus::Busy))
     }
@@ -137,7 +145,15 @@ impl DriverHandle {
     pub fn message(&self, from: NodeId, bytes: &[u8], reply: Responder) {
         match Message::decode(bytes) {
             Ok(message) => {
-                if self.messages.try_send(Incoming { from, message, reply }).is_err() {
+                if self
+                    .messages
+                    .try_send(Incoming {
+                        from,
+                        message,
+                        reply,
+                    })
+                    .is_err()
+                {
                     tracing::warn!(%from, "a message found no room and is refused");
                 }
             }
@@ -147,7 +163,15 @@ impl DriverHandle {
 
     /// Hands in an advert; without room it is ignored.
     pub fn advert(&self, from: NodeId, envelope: Vec<u8>, verdict: Judge) {
-        if self.adverts.try_send(Advert { from, envelope, verdict }).is_err() {
+        if self
+            .adverts
+            .try_send(Advert {
+                from,
+                envelope,
+                verdict,
+            })
+            .is_err()
+        {
             tracing::debug!(%from, "an advert found no room");
         }
     }

@@ -95,8 +95,19 @@ pub fn queues() -> (DriverHandle, Queues) {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (messages, received) = mpsc::channel(MESSAGES_MAX);
     let (adverts, heard) = mpsc::channel(ADVERTS_MAX);
-    let handle = DriverHandle { asks, messages, adverts };
-    (handle, Queues { asks: asked, messages: received, adverts: heard })
+    let handle = DriverHandle {
+        asks,
+        messages,
+        adverts,
+    };
+    (
+        handle,
+        Queues {
+            asks: asked,
+            messages: received,
+            adverts: heard,
+        },
+    )
 }
 
 /// The task that owns the core.
@@ -116,9 +127,23 @@ impl Driver {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts, queues: Queues) -> Self {
-        let Parts { core, clock, log, signer, mesh, owner, desk, timeline } = parts;
-        let effects =
-            Effects::new(log.clone(), signer, mesh.clone(), (owner, desk), timeline.clone());
+        let Parts {
+            core,
+            clock,
+            log,
+            signer,
+            mesh,
+            owner,
+            desk,
+            timeline,
+        } = parts;
+        let effects = Effects::new(
+            log.clone(),
+            signer,
+            mesh.clone(),
+            (owner, desk),
+            timeline.clone(),
+        );
         Self {
             core,
             clock,
@@ -205,16 +230,29 @@ impl Driver {
             }
             Ask::Show(reply) => {
                 let (cases, offers) = (self.core.cases(), self.core.offers());
-                let _ = reply.send(Views { cases, offers, leases: self.core.leases() });
+                let _ = reply.send(Views {
+                    cases,
+                    offers,
+                    leases: self.core.leases(),
+                });
             }
-            Ask::MayFetch { from, fence, session, reply } => {
+            Ask::MayFetch {
+                from,
+                fence,
+                session,
+                reply,
+            } => {
                 let _ = reply.send(self.core.may_fetch(from, fence, &session, now));
             }
         }
     }
 
     fn message(&mut self, incoming: Incoming) {
-        let Incoming { from, message, reply } = incoming;
+        let Incoming {
+            from,
+            message,
+            reply,
+        } = incoming;
         let (name, now) = (message.name(), self.now());
         match self.core.handle_message(from, message, now) {
             Verdict::Accept => {}
@@ -251,7 +289,10 @@ impl Driver {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Append { index, draft } => {
-                    self.log.append(index, draft).await.map_err(|_| DriverError::Log)?;
+                    self.log
+                        .append(index, draft)
+                        .await
+                        .map_err(|_| DriverError::Log)?;
                 }
                 other @ (Effect::Prove { .. }
                 | Effect::Sign { .. }
@@ -283,9 +324,13 @@ impl Driver {
             return;
         }
         *under_way += 1;
-        self.timeline.note("sent", length, serde_json::json!({
-            "message": name, "to": to.to_string(),
-        }));
+        self.timeline.note(
+            "sent",
+            length,
+            serde_json::json!({
+                "message": name, "to": to.to_string(),
+            }),
+        );
         let mesh = self.mesh.clone();
         self.sends.spawn(async move {
             if let Err(error) = mesh.send(to, Protocol::Case, bytes).await {

@@ -25,8 +25,7 @@ pub const STAGE: &str = "radmesh/journal/stage/1";
 
 /// All labels above; a test holds them unique.
 pub const ALL: &[&str] = &[
-    ROOT_KEY, VALUES, STUDY, INSTANCE, DUPLICATE, DATASET, SERIES, SUBJECT, ENTRY, PAYLOAD,
-    STAGE,
+    ROOT_KEY, VALUES, STUDY, INSTANCE, DUPLICATE, DATASET, SERIES, SUBJECT, ENTRY, PAYLOAD, STAGE,
 ];
 
 #[cfg(test)]

@@ -61,8 +61,12 @@ impl Spool {
         self.reserve.check(&self.layout.folder, 0)?;
         let file = TempFile::create(&self.layout.temporary)?.into_anonymous()?;
         let salt: [u8; SALT_LEN] = random::bytes()?;
-        let cipher =
-            SegmentCipher::new(&random::key()?, random::bytes()?, salt, StreamLength::Unknown);
+        let cipher = SegmentCipher::new(
+            &random::key()?,
+            random::bytes()?,
+            salt,
+            StreamLength::Unknown,
+        );
         Ok(SpoolFile {
             spool: self.clone(),
             file,
@@ -98,7 +102,12 @@ impl SpoolFile {
         let length = self.length();
         self.seal_pending(true)?;
         let opener = Opener::new(self.cipher, length).map_err(io::Error::other)?;
-        Ok(SpoolReader { file: self.file, opener, position: 0, held: None })
+        Ok(SpoolReader {
+            file: self.file,
+            opener,
+            position: 0,
+            held: None,
+        })
     }
 
     fn seal_pending(&mut self, last: bool) -> io::Result<()> {
@@ -111,7 +120,10 @@ impl SpoolFile {
             .seal_segment(self.index, last, &mut self.pending)
             .map_err(|_| wrap(SpoolError::Segment(self.index)))?;
         let temporary = &self.spool.layout.temporary;
-        let written = self.file.write_all_at(&self.pending, offset).at("write", temporary);
+        let written = self
+            .file
+            .write_all_at(&self.pending, offset)
+            .at("write", temporary);
         written.map_err(|error| wrap(StoreError::Disk(error)))?;
         self.pending.clear();
         self.index += 1;
@@ -158,12 +170,16 @@ impl SpoolReader {
             let rest = self.length() - index * SEGMENT_LEN as u64;
             let plain = rest.min(SEGMENT_LEN as u64) as usize;
             let mut buffer = Zeroizing::new(vec![0; plain + TAG_LEN]);
-            self.file.read_exact_at(&mut buffer, index * SEALED_SEGMENT_LEN as u64)?;
+            self.file
+                .read_exact_at(&mut buffer, index * SEALED_SEGMENT_LEN as u64)?;
             let opened = self.opener.open(index, &mut buffer);
             opened.map_err(|_| wrap(SpoolError::Segment(index)))?;
             self.held = Some((index, buffer));
         }
-        Ok(self.held.as_ref().map_or(&[], |(_, plain)| plain.as_slice()))
+        Ok(self
+            .held
+            .as_ref()
+            .map_or(&[], |(_, plain)| plain.as_slice()))
     }
 }
 

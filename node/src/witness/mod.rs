@@ -59,7 +59,10 @@ impl WitnessRole {
         key: SigningKey,
         roster: &Roster,
     ) -> Result<Self, WitnessError> {
-        let system = |source| FileError::System { file: folder.to_owned(), source };
+        let system = |source| FileError::System {
+            file: folder.to_owned(),
+            source,
+        };
         fs::create_dir_all(folder).map_err(system)?;
         let mut heads = BTreeMap::new();
         for entry in fs::read_dir(folder).map_err(system)? {
@@ -71,7 +74,13 @@ impl WitnessRole {
             }
         }
         let (folder, logs) = (folder.to_owned(), KnownLogs::of(roster, clock::wall()));
-        Ok(Self { folder, name, key, logs, heads: Mutex::new(heads) })
+        Ok(Self {
+            folder,
+            name,
+            key,
+            logs,
+            heads: Mutex::new(heads),
+        })
     }
 
     /// The answer to one `add-checkpoint` request: a status line, then the body.
@@ -95,7 +104,10 @@ impl WitnessRole {
             }
         };
         let (origin, head) = (admitted.origin().clone(), admitted.persist());
-        let file = self.folder.join(format!("{}.head", Digest::sha256(origin.as_str().as_bytes()).to_hex()));
+        let file = self.folder.join(format!(
+            "{}.head",
+            Digest::sha256(origin.as_str().as_bytes()).to_hex()
+        ));
         if let Err(error) = replace(&file, render(&origin, &head).as_bytes()) {
             tracing::error!(%error, "a head cannot be kept: no cosignature");
             return failure();
@@ -112,11 +124,20 @@ impl WitnessRole {
 }
 
 fn failure() -> Answer {
-    Answer { status: 500, content_type: None, body: Vec::new() }
+    Answer {
+        status: 500,
+        content_type: None,
+        body: Vec::new(),
+    }
 }
 
 fn render(origin: &KeyName, head: &TreeHead) -> String {
-    format!("{VERSION}\n{}\n{}\n{}\n", origin.as_str(), head.size, head.root.to_hex())
+    format!(
+        "{VERSION}\n{}\n{}\n{}\n",
+        origin.as_str(),
+        head.size,
+        head.root.to_hex()
+    )
 }
 
 fn parse(text: &str) -> Option<(KeyName, TreeHead)> {
@@ -127,7 +148,10 @@ fn parse(text: &str) -> Option<(KeyName, TreeHead)> {
     let origin = KeyName::new(lines.next()?).ok()?;
     let size = lines.next()?.parse().ok()?;
     let root = Digest::from_hex(lines.next()?).ok()?;
-    lines.next().is_none().then_some((origin, TreeHead { size, root }))
+    lines
+        .next()
+        .is_none()
+        .then_some((origin, TreeHead { size, root }))
 }
 
 #[cfg(test)]
@@ -137,7 +161,10 @@ mod tests {
     #[test]
     fn a_head_survives_its_file_and_nothing_else_does() {
         let origin = KeyName::new("hospital.example/log").expect("a name");
-        let head = TreeHead { size: 7, root: Digest::sha256(b"root") };
+        let head = TreeHead {
+            size: 7,
+            root: Digest::sha256(b"root"),
+        };
         let text = render(&origin, &head);
         assert_eq!(parse(&text), Some((origin, head)));
         assert_eq!(parse(&text.replace("head/1", "head/2")), None);

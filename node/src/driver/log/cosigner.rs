@@ -58,7 +58,13 @@ impl Cosigner {
         durable: watch::Receiver<Option<SignedCheckpoint>>,
         witnessed: watch::Sender<Option<SignedCheckpoint>>,
     ) -> Self {
-        Self { log, files, durable, witnessed, held: BTreeMap::new() }
+        Self {
+            log,
+            files,
+            durable,
+            witnessed,
+            held: BTreeMap::new(),
+        }
     }
 
     /// Cosigns until `stop`.
@@ -149,7 +155,12 @@ impl Cosigner {
         signed: &SignedCheckpoint,
         mesh: &MeshHandle,
     ) {
-        let held = self.held.get(&witness.node).copied().unwrap_or(0).min(signed.head().size);
+        let held = self
+            .held
+            .get(&witness.node)
+            .copied()
+            .unwrap_or(0)
+            .min(signed.head().size);
         let tiles_size = size_of(&self.durable.borrow()).max(signed.head().size);
         let (files, signed, mesh) = (self.files.clone(), signed.clone(), mesh.clone());
         asking.spawn(async move {
@@ -167,7 +178,11 @@ impl Cosigner {
             match answer {
                 Ok(answer) => {
                     let (status, body) = split_answer(&answer)?;
-                    Some(Said { witness, status, body: body.to_vec() })
+                    Some(Said {
+                        witness,
+                        status,
+                        body: body.to_vec(),
+                    })
                 }
                 Err(error) => {
                     tracing::debug!(witness = %witness.key.name(), %error, "not reached");
@@ -178,7 +193,9 @@ impl Cosigner {
     }
 
     fn is_met(&self, signed: &SignedCheckpoint, quorum: &Quorum) -> bool {
-        quorum.evaluate(signed, &self.log).is_ok_and(|evaluation| evaluation.satisfied())
+        quorum
+            .evaluate(signed, &self.log)
+            .is_ok_and(|evaluation| evaluation.satisfied())
     }
 
     fn keep(&self, signed: SignedCheckpoint) -> bool {

@@ -103,8 +103,12 @@ impl LogFiles {
         let tile = Tile::in_tree(TileKind::Entries, index / TILE_WIDTH, size)
             .ok_or(LogError::NotCovered(index))?;
         let bundle = read_bundle(self, &tile)?;
-        let entries = parse_bundle(&bundle, tile.width())
-            .map_err(|error| crypto::log::reader::ReadError::Malformed { path: tile.path(), error })?;
+        let entries = parse_bundle(&bundle, tile.width()).map_err(|error| {
+            crypto::log::reader::ReadError::Malformed {
+                path: tile.path(),
+                error,
+            }
+        })?;
         let entry = entries.get((index % TILE_WIDTH) as usize);
         Ok(entry.ok_or(LogError::NotCovered(index))?.to_vec())
     }
@@ -117,7 +121,10 @@ impl TileReader for LogFiles {
 }
 
 fn at(file: &Path) -> impl FnOnce(io::Error) -> FileError + use<'_> {
-    |source| FileError::System { file: file.to_owned(), source }
+    |source| FileError::System {
+        file: file.to_owned(),
+        source,
+    }
 }
 
 /// Makes the folders down to `folder`, each synced into the one above it.
@@ -142,7 +149,11 @@ fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
 pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temporary = file.with_extension("new");
     let written = || -> io::Result<()> {
-        let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        let mut open = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)?;
         open.write_all(bytes)?;
         open.sync_all()?;
         fs::rename(&temporary, file)?;

@@ -143,7 +143,10 @@ impl LogHandle {
     /// # Errors
     /// [`LogError::Stopped`].
     pub async fn append(&mut self, index: u64, draft: EntryDraft) -> Result<(), LogError> {
-        self.entries.send((index, draft)).await.map_err(|_| LogError::Stopped)?;
+        self.entries
+            .send((index, draft))
+            .await
+            .map_err(|_| LogError::Stopped)?;
         self.asked = self.asked.max(index + 1);
         Ok(())
     }
@@ -167,7 +170,10 @@ impl LogHandle {
     pub async fn wait_for_all(&mut self) {
         let asked = self.asked;
         // An error says that the writer stopped, which it has said itself.
-        let _ = self.durable.wait_for(|signed| size_of(signed) >= asked).await;
+        let _ = self
+            .durable
+            .wait_for(|signed| size_of(signed) >= asked)
+            .await;
     }
 
     /// The log's size, durably.
@@ -222,4 +228,3 @@ impl LogHandle {
 fn size_of(signed: &Option<SignedCheckpoint>) -> u64 {
     signed.as_ref().map_or(0, |signed| signed.head().size)
 }
-

@@ -92,5 +92,8 @@ pub fn unframe(framed: &[u8]) -> Option<Unsealed> {
         }
         _ => return None,
     };
-    Some(Unsealed { subject, openings: Zeroizing::new(openings.to_vec()) })
+    Some(Unsealed {
+        subject,
+        openings: Zeroizing::new(openings.to_vec()),
+    })
 }

@@ -39,8 +39,8 @@ pub fn replay(
             return Err(LogError::from(fault).into());
         }
         let unsealed = payloads.open(index, &sealed).map_err(LogError::from)?;
-        let openings = Openings::decode_bytes(&unsealed.openings)
-            .map_err(|e| LogError::Entry(index, e))?;
+        let openings =
+            Openings::decode_bytes(&unsealed.openings).map_err(|e| LogError::Entry(index, e))?;
         core.replay(index, &entry, &openings, unsealed.subject)
             .map_err(|error| ReplayError::Record(index, error))?;
     }

@@ -11,9 +11,9 @@ use crypto::note::{KeyName, VerifierKey};
 use protocol::audit::entry::EntryDraft;
 use tokio::sync::{mpsc, watch};
 
+use super::LogError;
 use super::files::LogFiles;
 use super::payloads::PayloadStore;
-use super::LogError;
 
 /// Entries of one batch: at about 1 KiB each one sync carries 1 MiB.
 const BATCH_MAX: usize = 1_024;
@@ -51,7 +51,14 @@ impl Writer {
         };
         let key = SigningKey::from_seed(&key.seed());
         let origin = verifier.name().clone();
-        Ok(Self { files: files.clone(), key, origin, payloads, tree, narrow: VecDeque::new() })
+        Ok(Self {
+            files: files.clone(),
+            key,
+            origin,
+            payloads,
+            tree,
+            narrow: VecDeque::new(),
+        })
     }
 
     /// Writes until the queue ends, or the first failure: after one nothing is known of the disk.
@@ -83,7 +90,9 @@ impl Writer {
                 return Err(LogError::Order { given: index, next });
             }
             let sealed = self.payloads.seal(index, draft.subject, draft.payload())?;
-            let entry = draft.finish(sealed.digest).map_err(|e| LogError::Entry(index, e))?;
+            let entry = draft
+                .finish(sealed.digest)
+                .map_err(|e| LogError::Entry(index, e))?;
             entries.push(entry);
             payloads.push((index, sealed.bytes));
         }
@@ -91,13 +100,21 @@ impl Writer {
         for entry in &entries {
             self.tree.append(entry)?;
         }
-        let tiles: Vec<_> =
-            self.tree.take_files().into_iter().map(|tile| (tile.path, tile.bytes)).collect();
+        let tiles: Vec<_> = self
+            .tree
+            .take_files()
+            .into_iter()
+            .map(|tile| (tile.path, tile.bytes))
+            .collect();
         self.files.write_tiles(&tiles)?;
-        let checkpoint = Checkpoint { origin: self.origin.clone(), head: self.tree.head() };
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            head: self.tree.head(),
+        };
         let signed = checkpoint.sign(&self.key);
         self.files.commit(&signed)?;
-        self.narrow.push_back((Instant::now(), old, self.tree.size()));
+        self.narrow
+            .push_back((Instant::now(), old, self.tree.size()));
         self.prune();
         Ok(signed)
     }

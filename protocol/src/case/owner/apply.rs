@@ -191,7 +191,8 @@ impl Owner {
     }
 }
 
-/// Moves a case on. An illegal step in the log changes nothing: the table alone says what may follow.
+/// Moves a case on. An illegal step in the log changes nothing: the table alone says what may
+/// follow.
 fn step(case: &mut Case, step: Step) {
     let next = case.state.after(step);
     debug_assert!(next.is_some(), "{:?} after {:?}", step, case.state);

@@ -111,8 +111,8 @@ impl Case {
             .is_some_and(|lease| lease.fence == fence)
     }
 
-    /// Whether the holder of an ended lease may go on: within grace and the read cap, and nobody else was
-    /// granted.
+    /// Whether the holder of an ended lease may go on: within grace and the read cap, and nobody
+    /// else was granted.
     pub(super) fn may_resume(&self, fence: Fence, now: Now) -> bool {
         let newest = self.past.keys().next_back().copied() == Some(fence);
         let open = self.state.after(crate::case::state::Step::Resume).is_some();

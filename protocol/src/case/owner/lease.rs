@@ -87,7 +87,7 @@ impl Owner {
                 (Field::Person, lease.person.to_vec()),
             ]
         };
-        self.log_of_lease(id, lease, record, fields(id), vec![], ctx);
+        self.log_of_lease((id, lease), (record, fields(id)), vec![], ctx);
         let begun = Record::AccessBegun(AccessRecord {
             case: id.to_vec(),
             fence: fence.0,
@@ -95,16 +95,14 @@ impl Owner {
             ..AccessRecord::default()
         });
         let then = vec![Then::Owner(OwnerStep::Received(id, fence))];
-        self.log_of_lease(id, lease, begun, fields(id), then, ctx);
+        self.log_of_lease((id, lease), (begun, fields(id)), then, ctx);
     }
 
     /// Appends an entry that belongs to a lease's release.
     pub(super) fn log_of_lease(
         &mut self,
-        id: CaseId,
-        lease: &Lease,
-        record: Record,
-        fields: Vec<(Field, Vec<u8>)>,
+        (id, lease): (CaseId, &Lease),
+        (record, fields): (Record, Vec<(Field, Vec<u8>)>),
         then: Vec<Then>,
         ctx: &mut Context,
     ) {
@@ -219,7 +217,7 @@ impl Owner {
             peer: lease.node.to_vec(),
         };
         let fields = vec![(Field::Case, id.to_vec())];
-        self.log_of_lease(id, lease, Record::LeaseResumed(note), fields, then, ctx);
+        self.log_of_lease((id, lease), (Record::LeaseResumed(note), fields), then, ctx);
         self.void_offers(id, Some(lease.node), ctx);
         if let Some(lease) = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut()) {
             lease.fetchable = lease.receipted;
@@ -276,7 +274,12 @@ impl Owner {
                 state: "open",
             }),
         ];
-        self.log_of_lease(id, &lease, Record::CaseHandedBack(note), fields, then, ctx);
+        self.log_of_lease(
+            (id, &lease),
+            (Record::CaseHandedBack(note), fields),
+            then,
+            ctx,
+        );
         Verdict::Accept
     }
 
@@ -303,7 +306,7 @@ impl Owner {
             to: from,
             message: ack,
         })];
-        self.log_access_end(id, &lease, end.purged, then, ctx);
+        self.log_access_end((id, &lease), end.purged, then, ctx);
         Verdict::Accept
     }
 
@@ -316,14 +319,13 @@ impl Owner {
         ctx: &mut Context,
     ) {
         if lease.receipted {
-            self.log_access_end(id, lease, purged, vec![], ctx);
+            self.log_access_end((id, lease), purged, vec![], ctx);
         }
     }
 
     fn log_access_end(
         &mut self,
-        id: CaseId,
-        lease: &Lease,
+        (id, lease): (CaseId, &Lease),
         purged: bool,
         then: Vec<Then>,
         ctx: &mut Context,
@@ -341,7 +343,7 @@ impl Owner {
             (Field::Case, id.to_vec()),
             (Field::Counts, counts.into_bytes()),
         ];
-        self.log_of_lease(id, lease, record, fields, then, ctx);
+        self.log_of_lease((id, lease), (record, fields), then, ctx);
     }
 
     /// Ends a lease that ran out.
@@ -372,7 +374,7 @@ impl Owner {
             case: id,
             state: "open",
         })];
-        self.log_of_lease(id, lease, Record::LeaseExpired(note), fields, then, ctx);
+        self.log_of_lease((id, lease), (Record::LeaseExpired(note), fields), then, ctx);
     }
 
     /// Counts what was served.
@@ -475,7 +477,8 @@ fn revoke(to: NodeId, fence: Fence, reason: &str, ctx: &mut Context) {
     ctx.send(to, Message::Revoked(end));
 }
 
-/// Checks a receipt: signed by the reader, for this grant, with an entry of the reader's own log that is proved.
+/// Checks a receipt: signed by the reader, for this grant, with an entry of the reader's own log
+/// that is proved.
 fn check_receipt(
     message: &ReceiptMessage,
     lease: &Lease,

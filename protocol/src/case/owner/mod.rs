@@ -5,8 +5,8 @@
 //!                           ↑__________ expire / hand back __________|
 //! RECEIPT ─ log ─ fetch ... REPORT ─ log ─ deliver ─ acknowledged ─ closed
 //! ```
-//! Every change of a case is a record: the same `apply` runs live and in replay. What a record must precede is
-//! withheld until its entry is durable (a grant: until it is cosigned).
+//! Every change of a case is a record: the same `apply` runs live and in replay. What a record must
+//! precede is withheld until its entry is durable (a grant: until it is cosigned).
 
 mod apply;
 mod case;
@@ -81,7 +81,8 @@ impl Owner {
         }
     }
 
-    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried again.
+    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried
+    /// again.
     pub(crate) fn start(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
         let held_until = tick.plus(lengthened(limits::LEASE));
@@ -152,7 +153,8 @@ impl Owner {
         }
     }
 
-    /// Takes in a reader's advert; a reader who comes on duty is asked at once where nobody is being asked.
+    /// Takes in a reader's advert; a reader who comes on duty is asked at once where nobody is
+    /// being asked.
     pub(crate) fn advert(&mut self, from: NodeId, envelope: &[u8], ctx: &mut Context) -> Verdict {
         let wall = ctx.now.wall;
         let Ok(member) = ctx.roster.valid_node(&from, wall) else {
