@@ -300,7 +300,7 @@ impl Held {
     }
 
     /// Marks a bulk value as proved, and tells of milestones.
-    pub(super) fn done(&self, index: usize) {
+    fn done(&self, index: usize) {
         let mut inner = self.lock();
         let Some(file) = inner.files.get_mut(index) else {
             return;
@@ -385,6 +385,12 @@ impl Sink for BulkSink<'_> {
         drop(inner);
         self.0.changed.notify_waiters();
         true
+    }
+
+    fn done(&mut self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.0.done(index);
+        }
     }
 
     fn reset(&mut self, index: Option<usize>) {

@@ -197,7 +197,10 @@ impl Server {
     /// Asks the core; the digest of the manifest that is granted.
     async fn ask(&self, asked: &Asked) -> Result<Digest, FetchStatus> {
         let session = Arc::clone(&asked.session);
-        let ticket = (self.authorise)(asked.from, asked.fence, session).await?;
+        let answer = (self.authorise)(asked.from, asked.fence, session);
+        // A core that is behind is no reason to hold streams for ever.
+        let answer = tokio::time::timeout(self.limits.request, answer).await;
+        let ticket = answer.unwrap_or(Err(FetchStatus::Busy))?;
         let digest = ticket.manifest_digest.as_slice().try_into();
         digest.map(Digest).map_err(|_| FetchStatus::Failed)
     }
@@ -212,8 +215,8 @@ impl Server {
         let read = tokio::task::spawn_blocking(move || folder.files(&manifest)).await;
         let files = match read {
             Ok(Ok(Some(files))) => Arc::new(files),
-            Ok(Ok(None)) => return Err(self.unreadable(ReleaseError::Damaged)),
-            Ok(Err(error)) => return Err(self.unreadable(error)),
+            Ok(Ok(None)) => return Err(unreadable(&ReleaseError::Damaged)),
+            Ok(Err(error)) => return Err(unreadable(&error)),
             Err(_) => return Err(FetchStatus::Failed),
         };
         let mut lists = lists();
@@ -222,12 +225,6 @@ impl Server {
         }
         lists.insert(manifest, Arc::clone(&files));
         Ok(files)
-    }
-
-    #[allow(clippy::unused_self, reason = "kept beside its callers")]
-    fn unreadable(&self, error: ReleaseError) -> FetchStatus {
-        tracing::error!(%error, "a granted release cannot be served");
-        FetchStatus::Failed
     }
 
     async fn send_all<S>(
@@ -272,7 +269,7 @@ impl Server {
     {
         let mut reader = match self.open(files, piece).await {
             Ok(reader) => reader,
-            Err(fault) => return (0, Some(self.broken(piece, &fault))),
+            Err(fault) => return (0, Some(broken(piece, &fault))),
         };
         let mut sent = 0;
         let mut buffer = Vec::new();
@@ -288,7 +285,7 @@ impl Server {
             };
             if let Err(error) = read {
                 let fault = SourceFault::Io(error.kind());
-                return (sent, Some(self.broken(piece, &fault)));
+                return (sent, Some(broken(piece, &fault)));
             }
             if let Err(error) = self.timed(stream.write_all(&filled)).await {
                 return (sent, Some(StreamEnd::Lost(error.kind())));
@@ -300,12 +297,6 @@ impl Server {
             Ok(()) => (sent, None),
             Err(error) => (sent, Some(StreamEnd::Lost(error.kind()))),
         }
-    }
-
-    #[allow(clippy::unused_self, reason = "kept beside its callers")]
-    fn broken(&self, piece: &Piece, fault: &SourceFault) -> StreamEnd {
-        tracing::error!(file = %piece.digest, %fault, "a granted file cannot be read");
-        StreamEnd::Unreadable
     }
 
     /// Opens a file at the place of a range.
@@ -365,6 +356,18 @@ impl Server {
         let done = tokio::time::timeout(self.limits.write, write).await;
         done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+/// A release whose list is lost: for the hospital's own people, while the desk gets a status.
+fn unreadable(error: &ReleaseError) -> FetchStatus {
+    tracing::error!(%error, "a granted release cannot be served");
+    FetchStatus::Failed
+}
+
+/// A file that cannot be read, likewise.
+fn broken(piece: &Piece, fault: &SourceFault) -> StreamEnd {
+    tracing::error!(file = %piece.digest, %fault, "a granted file cannot be read");
+    StreamEnd::Unreadable
 }
 
 /// Whose request it is.
