@@ -1,4 +1,5 @@
-//! A host's log on its disk: what was appended durably survives a crash; the cosigned size is remembered.
+//! A host's log on its disk: what was appended durably survives a crash; the cosigned size is
+//! remembered.
 
 use std::collections::BTreeMap;
 

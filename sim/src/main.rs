@@ -1,4 +1,5 @@
-//! `radmesh-sim search --seeds A..B`: the fault search without the node, so that it builds in seconds.
+//! `radmesh-sim search --seeds A..B`: the fault search without the node, so that it builds in
+//! seconds.
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -144,7 +144,7 @@ pub fn run(seed: u64) -> Result<Summary, Failure> {
         trace: Hasher::new(),
     };
     run.plan();
-    run.to_the_end(seed)
+    run.finish(seed)
 }
 
 impl Run {
@@ -171,7 +171,7 @@ impl Run {
     }
 
     /// Handles events until all cases are closed or time is up.
-    fn to_the_end(mut self, seed: u64) -> Result<Summary, Failure> {
+    fn finish(mut self, seed: u64) -> Result<Summary, Failure> {
         let mut events = 0;
         let expected = HOSPITALS * usize::from(STUDIES);
         while let Some(Reverse((at, sequence))) = self.queue.pop() {
@@ -347,7 +347,8 @@ impl Run {
             Happening::Stored { study, .. } => {
                 self.note("stored", to, study.as_bytes());
                 self.with(to, |core, now| {
-                    // A hospital that is down gets its study when it is up: `came_up` says it again.
+                    // A hospital that is down gets its study when it is up: `came_up` says it
+                    // again.
                     let _ = core.handle_command(Command::ObjectStored { study }, now);
                 });
             }

@@ -1,4 +1,5 @@
-//! What a message promises is in the sender's log, durable (a grant: cosigned), before the message leaves.
+//! What a message promises is in the sender's log, durable (a grant: cosigned), before the message
+//! leaves.
 
 use protocol::audit::entry::Entry;
 use protocol::audit::header::Kind;

@@ -1,4 +1,5 @@
-//! No two desks hold a lease of the same case at the same moment, whatever crashed, was lost or came twice.
+//! No two desks hold a lease of the same case at the same moment, whatever crashed, was lost or
+//! came twice.
 
 use std::collections::BTreeMap;
 
