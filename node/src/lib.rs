@@ -1,5 +1,6 @@
 //! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`; side effects live here.
 
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -10,4 +11,5 @@ pub mod dicomweb;
 pub mod driver;
 pub mod journal;
 pub mod mesh;
+pub mod phi;
 pub mod store;

@@ -1,1 +1,3 @@
 //! The command line: nouns first, one file a noun.
+
+pub mod audit;

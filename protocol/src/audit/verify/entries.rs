@@ -1,0 +1,360 @@
+//! A walk over a log's entries, in order: encoding, first entry, times, and what hangs on each
+//! kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crypto::digest::Digest;
+use crypto::log::merkle::TreeHead;
+use crypto::note::VerifierKey;
+
+use super::fault::{Check, Fault, Remark};
+use super::reconcile::{Account, Link};
+use super::report::Report;
+use super::trust::Trust;
+use super::{Source, openings, peer, receipt, release};
+use crate::audit::archive::FileName;
+use crate::audit::entry::Entry;
+use crate::audit::header::{Header, Kind};
+use crate::document::grant::Grant;
+use crate::limits;
+use crate::time::{Wall, micros};
+
+/// A grant names its own index, which is therefore taken before the grant is signed: entries behind
+/// it are dated while it waits for its signature. No signer takes longer than this.
+const SIGNING_US: u64 = 10_000_000;
+
+/// What is known of one grant while the walk goes on.
+pub(super) struct Release {
+    /// The entry that granted it here.
+    pub(super) granted: Option<u64>,
+    /// The entry that accepted it here.
+    pub(super) accepted: Option<u64>,
+    /// The entry with its receipt here.
+    pub(super) receipt: Option<u64>,
+    /// The grant, if its envelope reads.
+    pub(super) grant: Option<Grant>,
+}
+
+/// The state of the walk.
+pub(super) struct Walk<'a> {
+    pub(super) source: &'a dyn Source,
+    pub(super) trust: &'a Trust,
+    pub(super) log: &'a VerifierKey,
+    pub(super) report: &'a mut Report,
+    pub(super) releases: BTreeMap<Digest, Release>,
+    pub(super) links: Vec<Link>,
+    /// Every tree that a proof of this log names, and the first entry that it was shown for.
+    pub(super) own_heads: BTreeMap<(u64, Digest), u64>,
+    /// Files that belong to an entry that was seen.
+    pub(super) used: BTreeSet<FileName>,
+    /// Entries whose payload is disclosed.
+    pub(super) disclosed: BTreeSet<u64>,
+    access: BTreeMap<Digest, u64>,
+    clock: Clock,
+    sealed: u64,
+    pub(super) undecided: u64,
+}
+
+/// What the walk needs of one entry.
+pub(super) struct Seen<'e> {
+    pub(super) index: u64,
+    pub(super) bytes: &'e [u8],
+    pub(super) header: Header,
+}
+
+impl Seen<'_> {
+    /// When it happened, by its own account.
+    pub(super) const fn wall(&self) -> Wall {
+        Wall {
+            unix_us: self.header.time_us,
+            uncertainty_us: self.header.uncertainty_us,
+        }
+    }
+
+    /// The grant that it names.
+    pub(super) fn grant_hash(&self) -> Option<Digest> {
+        self.header
+            .grant_hash
+            .as_slice()
+            .try_into()
+            .ok()
+            .map(Digest)
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that has seen nothing.
+    pub(super) fn new(
+        source: &'a dyn Source,
+        trust: &'a Trust,
+        log: &'a VerifierKey,
+        report: &'a mut Report,
+    ) -> Self {
+        Self {
+            source,
+            trust,
+            log,
+            report,
+            releases: BTreeMap::new(),
+            links: Vec::new(),
+            own_heads: BTreeMap::new(),
+            used: BTreeSet::new(),
+            disclosed: disclosed(source),
+            access: BTreeMap::new(),
+            clock: Clock::default(),
+            sealed: 0,
+            undecided: 0,
+        }
+    }
+
+    /// Looks at the next entry.
+    pub(super) fn visit(&mut self, index: u64, bytes: &[u8]) {
+        let file = self.bundle(index);
+        self.report.looked(Check::Entries);
+        let entry = match Entry::decode_bytes(bytes) {
+            Ok(entry) => entry,
+            Err(error) => return self.report.fail(Check::Entries, file, Some(index), error),
+        };
+        let seen = Seen {
+            index,
+            bytes,
+            header: entry.header(),
+        };
+        if index == 0 && seen.header.kind != Kind::NodeStarted as i32 {
+            self.report
+                .fail(Check::Entries, &file, Some(0), Fault::FirstEntry);
+        }
+        if let Some(fault) = self.clock.observe(&seen, self.report) {
+            self.report.fail(Check::Entries, &file, Some(index), fault);
+        }
+        match Kind::try_from(seen.header.kind) {
+            Ok(kind) => self.by_kind(kind, &seen),
+            Err(_) => {
+                let remark = Remark::UnknownKind(seen.header.kind);
+                self.report.remark(Check::Entries, Some(index), remark);
+            }
+        }
+        if !openings::check(self, &seen, &entry) && !entry.payload_digest.is_empty() {
+            self.sealed += 1;
+        }
+    }
+
+    fn by_kind(&mut self, kind: Kind, seen: &Seen<'_>) {
+        match kind {
+            Kind::ReleaseGranted => release::granted(self, seen),
+            Kind::GrantAccepted => peer::accepted(self, seen),
+            Kind::ReceiptAccepted => receipt::accepted(self, seen),
+            Kind::AccessBegun | Kind::ReportSigned => self.access(seen),
+            Kind::AccessEnded => self.access_ended(seen),
+            Kind::ReportReceived => self.of_grant(seen),
+            Kind::ReleaseRefused => self.report.counts.refusals += 1,
+            Kind::Unspecified
+            | Kind::NodeStarted
+            | Kind::NodeStopped
+            | Kind::ClockAnomaly
+            | Kind::CredentialAccepted
+            | Kind::OrderReceived
+            | Kind::StudyReceived
+            | Kind::CaseOpened
+            | Kind::CaseOffered
+            | Kind::CaseClaimed
+            | Kind::CaseHandedBack
+            | Kind::LeaseExpired
+            | Kind::LeaseResumed
+            | Kind::CaseEscalated
+            | Kind::CaseClosed
+            | Kind::CaseCancelled
+            | Kind::ReportDelivered => (),
+        }
+    }
+
+    /// Access needs a receipt in the owner's log, an accepted grant in the reader's.
+    fn access(&mut self, seen: &Seen<'_>) {
+        self.report.looked(Check::Access);
+        let file = self.bundle(seen.index);
+        let Some(hash) = seen.grant_hash() else {
+            return self
+                .report
+                .fail(Check::Access, file, Some(seen.index), Fault::NoGrant);
+        };
+        self.access.entry(hash).or_insert(seen.index);
+        let fault = match self.releases.get(&hash) {
+            None => Fault::UnknownGrant,
+            Some(release) if release.granted.is_some() && release.receipt.is_none() => {
+                Fault::AccessWithoutReceipt
+            }
+            Some(_) => return,
+        };
+        self.report
+            .fail(Check::Access, file, Some(seen.index), fault);
+    }
+
+    /// Access that ended is access, unless nothing was moved. A lease may end before any receipt.
+    fn access_ended(&mut self, seen: &Seen<'_>) {
+        if seen.header.bytes_bucket > 0 || seen.header.instances_bucket > 0 {
+            self.access(seen);
+        } else {
+            self.of_grant(seen);
+        }
+    }
+
+    /// An entry that names a grant must follow that grant.
+    fn of_grant(&mut self, seen: &Seen<'_>) {
+        if let Some(hash) = seen.grant_hash() {
+            self.report.looked(Check::Access);
+            if !self.releases.contains_key(&hash) {
+                let file = self.bundle(seen.index);
+                self.report
+                    .fail(Check::Access, file, Some(seen.index), Fault::UnknownGrant);
+            }
+        }
+    }
+
+    /// Path of the bundle that an entry stands in.
+    pub(super) fn bundle(&self, index: u64) -> String {
+        bundle_path(index, self.report.size)
+    }
+
+    /// Notes a fault about a file that belongs to an entry.
+    pub(super) fn fail(&mut self, check: Check, name: FileName, fault: impl Into<Fault>) {
+        self.report.fail(check, name, name.entry(), fault);
+    }
+
+    /// Reads a file that must be there because of an entry.
+    pub(super) fn read(&mut self, check: Check, name: FileName) -> Option<Vec<u8>> {
+        self.used.insert(name);
+        super::read(self.source, name, check, self.report)
+    }
+
+    /// Notes that a witness saw a tree of `size` at `time_us`.
+    pub(super) fn cosigned(&mut self, size: u64, time_us: u64) {
+        self.clock.cosigned(size, time_us);
+    }
+
+    /// Notes every file that belongs to an entry and was not asked for, once all entries were seen.
+    pub(super) fn strays(&mut self) {
+        for name in self
+            .source
+            .paths()
+            .iter()
+            .filter_map(|path| FileName::parse(path))
+        {
+            if name.entry().is_some() && !self.used.contains(&name) {
+                self.report
+                    .fail(Check::Files, name, name.entry(), Fault::Stray);
+            }
+        }
+    }
+
+    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on
+    /// the last tree.
+    pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
+        if let Some(remark) = cosigned_us.and_then(|us| forward_dated(self.clock.earliest_us, us)) {
+            self.report.remark(Check::Entries, None, remark);
+        }
+        if self.sealed > 0 {
+            self.report
+                .remark(Check::Openings, None, Remark::Sealed(self.sealed));
+        }
+        if self.undecided > 0 {
+            let remark = Remark::DecisionsNotMade(self.undecided);
+            self.report.remark(Check::Decisions, None, remark);
+        }
+        for release in self.releases.values() {
+            if let (Some(index), None) = (release.granted, release.receipt) {
+                self.report
+                    .remark(Check::Receipts, Some(index), Remark::GrantWithoutReceipt);
+            }
+        }
+        let mut releases = BTreeMap::new();
+        for (hash, release) in self.releases {
+            let began = self.access.get(&hash).copied();
+            releases.insert(
+                hash,
+                (release.granted, release.accepted, release.receipt, began),
+            );
+        }
+        let own_heads = self.own_heads.into_iter();
+        let head = |((size, root), index)| (TreeHead { size, root }, index);
+        Account::new(
+            self.log.name(),
+            self.links,
+            releases,
+            own_heads.map(head).collect(),
+        )
+    }
+}
+
+/// The entries whose payload the archive discloses.
+fn disclosed(source: &dyn Source) -> BTreeSet<u64> {
+    let mut found = BTreeSet::new();
+    for name in source
+        .paths()
+        .iter()
+        .filter_map(|path| FileName::parse(path))
+    {
+        if let FileName::Opening(index) = name {
+            found.insert(index);
+        }
+    }
+    found
+}
+
+/// Path in the archive of the bundle with an entry of a log of `size` entries.
+pub(super) fn bundle_path(index: u64, size: u64) -> String {
+    use crypto::log::tile::{TILE_WIDTH, Tile, TileKind};
+    let size = size.max(index.saturating_add(1));
+    match Tile::in_tree(TileKind::Entries, index / TILE_WIDTH, size) {
+        Some(tile) => FileName::Tile(tile).to_string(),
+        None => FileName::Checkpoint.to_string(),
+    }
+}
+
+/// The entries' times, against one another and against the witnesses'.
+#[derive(Default)]
+struct Clock {
+    /// The earliest time that may be now, by all entries so far.
+    earliest_us: u64,
+    /// Trees larger than the walk has come, by size, and when a witness saw them.
+    ahead: BTreeMap<u64, u64>,
+    /// The latest cosignature on a tree that the walk has passed.
+    passed_us: u64,
+}
+
+impl Clock {
+    fn cosigned(&mut self, size: u64, time_us: u64) {
+        let latest = self.ahead.entry(size).or_default();
+        *latest = time_us.max(*latest);
+    }
+
+    fn observe(&mut self, seen: &Seen<'_>, report: &mut Report) -> Option<Fault> {
+        let (time, uncertainty) = (seen.header.time_us, seen.header.uncertainty_us);
+        while let Some(first) = self.ahead.first_entry().filter(|e| *e.key() <= seen.index) {
+            self.passed_us = self.passed_us.max(first.remove());
+        }
+        let latest = time.saturating_add(uncertainty);
+        let tolerated = micros(limits::SKEW_MAX);
+        if latest.saturating_add(tolerated) < self.passed_us {
+            let seconds = (self.passed_us - latest) / 1_000_000;
+            report.remark(Check::Entries, Some(seen.index), Remark::BackDated(seconds));
+        }
+        if seen.header.kind == Kind::ClockAnomaly as i32 {
+            // The node says itself that its clock was set: times go on from here.
+            report.remark(Check::Entries, Some(seen.index), Remark::ClockAnomaly);
+            self.earliest_us = time.saturating_sub(uncertainty);
+            return None;
+        }
+        if latest.saturating_add(SIGNING_US) < self.earliest_us {
+            return Some(Fault::TimeRunsBack(self.earliest_us - latest));
+        }
+        self.earliest_us = self.earliest_us.max(time.saturating_sub(uncertainty));
+        None
+    }
+}
+
+/// Entries that lie beyond the latest cosignature on a tree that holds them.
+pub(super) fn forward_dated(earliest_us: u64, cosigned_us: u64) -> Option<Remark> {
+    let tolerated = micros(limits::SKEW_MAX).saturating_add(cosigned_us);
+    let beyond = earliest_us.checked_sub(tolerated).filter(|us| *us > 0)?;
+    Some(Remark::ForwardDated(beyond / 1_000_000))
+}

@@ -1,0 +1,153 @@
+//! Verification attacked: every byte, every file, and every promise that an archive makes.
+
+mod attacks;
+mod disclosure;
+mod flips;
+mod pairs;
+mod times;
+mod world;
+
+use super::*;
+use world::{Files, World};
+
+/// Verifies archives under the labels "0", "1", ….
+fn verdict(archives: &[&Files]) -> Verdict {
+    let labels: Vec<String> = (0..archives.len()).map(|at| at.to_string()).collect();
+    let inputs: Vec<Input<'_>> = archives
+        .iter()
+        .zip(&labels)
+        .map(|(files, label)| Input {
+            label,
+            source: *files,
+        })
+        .collect();
+    verify(&inputs, Options::default())
+}
+
+/// Failures of one archive as (check, file, fault).
+fn failures(archive: &Files) -> Vec<(Check, String, Fault)> {
+    faults_of(&verdict(&[archive]).archives[0])
+}
+
+fn faults_of(report: &Report) -> Vec<(Check, String, Fault)> {
+    let failures = report.failures.iter();
+    failures
+        .map(|failure| (failure.check, failure.file.clone(), failure.fault.clone()))
+        .collect()
+}
+
+/// An archive's only failure.
+fn only(archive: &Files) -> (Check, String, Fault) {
+    let mut found = failures(archive);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn a_clean_pair_of_archives_holds() {
+    let mut world = World::new();
+    world.whole_case();
+    world.whole_case();
+    let (hospital, reader) = (world.archive(true), world.archive(false));
+    let found = verdict(&[&hospital, &reader]);
+    assert!(found.holds(), "{}", describe(&found));
+    let counts = found.archives[0].counts;
+    assert_eq!(
+        (counts.grants, counts.grants_with_receipt, counts.receipts),
+        (2, 2, 2)
+    );
+    assert_eq!(found.archives[1].counts.accepted, 2);
+    for report in &found.archives {
+        for noted in &report.remarks {
+            assert!(
+                noted.remark.is_gap(),
+                "a clean log gives no finding: {noted:?}"
+            );
+        }
+        for check in [
+            Check::Note,
+            Check::Files,
+            Check::Tree,
+            Check::Quorum,
+            Check::Reconciled,
+        ] {
+            assert!(matches!(report.status(check), Status::Holds(_)), "{check}");
+        }
+    }
+}
+
+#[test]
+fn the_genesis_is_pinned_or_said_not_to_be() {
+    let mut world = World::new();
+    let archive = world.archive(true);
+    let hash = Digest::sha256(&world.genesis);
+    let remark = Remark::GenesisFromArchive(hash);
+    let free = verdict(&[&archive]);
+    assert!(
+        free.holds()
+            && free.archives[0]
+                .remarks
+                .iter()
+                .any(|noted| noted.remark == remark)
+    );
+
+    let input = [Input {
+        label: "0",
+        source: &archive,
+    }];
+    let pinned = verify(
+        &input,
+        Options {
+            genesis: Some(hash),
+            stop_early: false,
+        },
+    );
+    assert!(pinned.holds());
+    assert!(
+        pinned.archives[0]
+            .remarks
+            .iter()
+            .all(|noted| noted.remark != remark)
+    );
+
+    let other = Digest::sha256(b"another");
+    let refused = verify(
+        &input,
+        Options {
+            genesis: Some(other),
+            stop_early: false,
+        },
+    );
+    let first = &refused.archives[0].failures[0];
+    assert_eq!(
+        (first.check, first.file.as_str()),
+        (Check::Genesis, "trust/genesis.env")
+    );
+}
+
+#[test]
+fn the_sentence_comes_first() {
+    let mut world = World::new();
+    world.whole_case();
+    let mut archive = world.archive(true);
+    let good = describe(&verdict(&[&archive]));
+    assert!(
+        good.starts_with("VERIFIED: 1 archive, 4 entries: every check holds"),
+        "{good}"
+    );
+    assert!(
+        good.contains("not checked: the payloads of 4 entries are sealed"),
+        "{good}"
+    );
+    archive.remove("trust/policy.cedar");
+    let bad = describe(&verdict(&[&archive]));
+    assert!(bad.starts_with("NOT VERIFIED: "), "{bad}");
+    assert!(
+        bad.contains("FAILURE files: trust/policy.cedar: missing"),
+        "{bad}"
+    );
+    assert_eq!(
+        describe(&verdict(&[])),
+        "NOTHING VERIFIED: no archive was given.\n"
+    );
+}

@@ -1,0 +1,222 @@
+//! Whom the archive's consortium vouches for: genesis, credentials, quorum file, policy text.
+
+use std::collections::BTreeMap;
+
+use crypto::digest::Digest;
+use crypto::envelope::Envelope;
+use crypto::log::quorum::Quorum;
+use crypto::note::{KeyName, VerifierKey};
+
+use super::Source;
+use super::fault::{Check, Fault, Remark};
+use super::report::Report;
+use crate::audit::archive::FileName;
+use crate::ids::NodeId;
+use crate::member::{CREDENTIAL_TYPE, Credential, Genesis, MemberError, MemberKind};
+use crate::time::Wall;
+
+/// What an archive's `trust` folder gave.
+#[derive(Default)]
+pub(super) struct Trust {
+    /// Credentials that the council signed, by serial.
+    credentials: BTreeMap<u64, Credential>,
+    /// The quorum file, if it reads.
+    pub(super) quorum: Option<Quorum>,
+    /// SHA-256 of the policy text, if there is one.
+    pub(super) policy_hash: Option<Digest>,
+    /// The policy, if it loads.
+    #[cfg(feature = "policy")]
+    pub(super) policy: Option<crate::policy::cedar::CedarPolicy>,
+}
+
+impl Trust {
+    /// Opens the `trust` folder. What fails is noted and left out.
+    pub(super) fn open(source: &dyn Source, pinned: Option<Digest>, report: &mut Report) -> Self {
+        let mut trust = Self::default();
+        if let Some((genesis, hash)) = open_genesis(source, pinned, report) {
+            trust.open_credentials(source, (&genesis, hash), report);
+        }
+        trust.open_quorum(source, report);
+        let policy = super::read(source, FileName::Policy, Check::Decisions, report);
+        let schema = super::read(source, FileName::Schema, Check::Decisions, report);
+        trust.policy_hash = policy.as_ref().map(|text| Digest::sha256(text));
+        // Only disclosed facts are decided again: without them, both builds of the tool say the
+        // same.
+        #[cfg(feature = "policy")]
+        if let (Some(policy), Some(schema), true) = (&policy, &schema, discloses(source)) {
+            trust.policy = load(policy, schema, report);
+        }
+        #[cfg(not(feature = "policy"))]
+        drop(schema);
+        trust
+    }
+
+    fn open_credentials(
+        &mut self,
+        source: &dyn Source,
+        genesis: (&Genesis, Digest),
+        report: &mut Report,
+    ) {
+        for name in source
+            .paths()
+            .iter()
+            .filter_map(|path| FileName::parse(path))
+        {
+            let FileName::Credential(serial) = name else {
+                continue;
+            };
+            let Some(bytes) = super::read(source, name, Check::Credentials, report) else {
+                continue;
+            };
+            report.looked(Check::Credentials);
+            match open_credential(&bytes, genesis) {
+                Err(error) => report.fail(Check::Credentials, name, None, error),
+                Ok(found) if found.serial != serial => {
+                    let fault = Fault::OtherSerial(found.serial);
+                    report.fail(Check::Credentials, name, None, fault);
+                }
+                Ok(credential) => {
+                    self.credentials.insert(serial, credential);
+                }
+            }
+        }
+    }
+
+    fn open_quorum(&mut self, source: &dyn Source, report: &mut Report) {
+        let name = FileName::Quorum;
+        let Some(bytes) = super::read(source, name, Check::Witnesses, report) else {
+            return;
+        };
+        let quorum = match Quorum::parse(&bytes) {
+            Ok(quorum) => quorum,
+            Err(error) => return report.fail(Check::Witnesses, name, None, error),
+        };
+        report.looked(Check::Witnesses);
+        if quorum.rule().is_none() {
+            report.remark(Check::Witnesses, None, Remark::NoWitnessDemanded);
+        }
+        for witness in quorum.witnesses() {
+            let key = witness.key.to_string();
+            let vouched = |c: &Credential| c.witness.as_deref() == Some(key.as_str());
+            report.looked(Check::Witnesses);
+            if !self.credentials.values().any(vouched) {
+                let fault = Fault::UnknownWitness(witness.name.clone());
+                report.fail(Check::Witnesses, name, None, fault);
+            }
+        }
+        self.quorum = Some(quorum);
+    }
+
+    /// The keys that credentials name for the log of this name, newest credential first.
+    pub(super) fn log_keys(&self, origin: &KeyName) -> Vec<VerifierKey> {
+        let keys = self.credentials.values().rev().filter_map(log_key);
+        keys.filter(|key| key.name() == origin).collect()
+    }
+
+    /// The newest credential that names this key for its log.
+    pub(super) fn of_log(&self, log: &VerifierKey) -> Option<&Credential> {
+        self.credentials
+            .values()
+            .rev()
+            .find(|credential| log_key(credential).as_ref() == Some(log))
+    }
+
+    /// The hospital's credential of this node that held at `wall`.
+    pub(super) fn hospital(&self, node: NodeId, wall: Wall) -> Option<&Credential> {
+        let fits = |c: &&Credential| {
+            c.kind == MemberKind::Hospital && c.node == node && c.is_valid_at(wall)
+        };
+        self.credentials.values().rev().find(fits)
+    }
+
+    /// The reader's credential with this serial, if it held at `wall`.
+    pub(super) fn reader(&self, serial: u64, wall: Wall) -> Option<&Credential> {
+        let found = self.credentials.get(&serial)?;
+        (found.kind == MemberKind::Reader && found.is_valid_at(wall)).then_some(found)
+    }
+}
+
+/// Whether the archive discloses any payload.
+#[cfg(feature = "policy")]
+fn discloses(source: &dyn Source) -> bool {
+    let paths = source.paths();
+    paths
+        .iter()
+        .any(|path| matches!(FileName::parse(path), Some(FileName::Opening(_))))
+}
+
+/// Loads the policy text with its schema, as the hospital did.
+#[cfg(feature = "policy")]
+fn load(
+    policy: &[u8],
+    schema: &[u8],
+    report: &mut Report,
+) -> Option<crate::policy::cedar::CedarPolicy> {
+    let utf8 = |_| Fault::PolicyText("not UTF-8".to_owned());
+    let text = std::str::from_utf8(policy).map_err(utf8);
+    let schema = std::str::from_utf8(schema).map_err(utf8);
+    let loaded = text
+        .and_then(|text| Ok((text, schema?)))
+        .and_then(|(text, schema)| {
+            crate::policy::cedar::CedarPolicy::parse(text, schema)
+                .map_err(|error| Fault::PolicyText(error.to_string()))
+        });
+    match loaded {
+        Ok(policy) => Some(policy),
+        Err(fault) => {
+            report.fail(Check::Decisions, FileName::Policy, None, fault);
+            None
+        }
+    }
+}
+
+/// The key of a member's log.
+pub(super) fn log_key(credential: &Credential) -> Option<VerifierKey> {
+    credential.log_key().ok().flatten()
+}
+
+fn open_genesis(
+    source: &dyn Source,
+    pinned: Option<Digest>,
+    report: &mut Report,
+) -> Option<(Genesis, Digest)> {
+    let name = FileName::Genesis;
+    let bytes = super::read(source, name, Check::Genesis, report)?;
+    report.looked(Check::Genesis);
+    let opened = match pinned {
+        None => Genesis::open(&bytes),
+        Some(pinned) => Genesis::open_pinned(&bytes, &pinned).map(|genesis| (genesis, pinned)),
+    };
+    match opened {
+        Ok((genesis, hash)) => {
+            if pinned.is_none() {
+                report.remark(Check::Genesis, None, Remark::GenesisFromArchive(hash));
+            }
+            Some((genesis, hash))
+        }
+        Err(error) => {
+            report.fail(Check::Genesis, name, None, error);
+            None
+        }
+    }
+}
+
+/// A credential as the council signed it. Whether it held is a question of the time asked about,
+/// and unlike in a roster an older one does not give way to its renewal: what happened under it is
+/// still to be judged by it.
+fn open_credential(
+    bytes: &[u8],
+    (genesis, hash): (&Genesis, Digest),
+) -> Result<Credential, MemberError> {
+    let envelope = Envelope::decode(bytes)?;
+    let council = genesis.keys();
+    envelope.verify_threshold(CREDENTIAL_TYPE, &council, genesis.threshold)?;
+    let credential = Credential::decode(&envelope.payload)?;
+    if credential.genesis != hash {
+        return Err(MemberError::OtherConsortium);
+    }
+    if credential.keys()?.iter().any(|key| council.contains(key)) {
+        return Err(MemberError::CouncilKey);
+    }
+    Ok(credential)
+}

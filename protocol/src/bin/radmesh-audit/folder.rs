@@ -1,0 +1,174 @@
+//! An archive in a folder: what is in it, and bounded reads. Links are never followed.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use protocol::audit::verify::{ReadError, Source};
+
+/// Most files that are listed: twice what the largest list can name.
+const FILES_MAX: usize = 1 << 20;
+/// Deepest folder: a tile's number has at most seven groups below `log/tile/entries`.
+const DEPTH_MAX: usize = 12;
+
+/// Why a folder cannot be opened as an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The system cannot list it.
+    #[error("{}: {source}; name a folder that `radmesh audit export` wrote", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// The system's complaint.
+        source: std::io::Error,
+    },
+    /// Too many files, or folders too deep.
+    #[error("{}: more files or deeper folders than an archive has", .0.display())]
+    NotAnArchive(PathBuf),
+}
+
+/// An archive in a folder.
+pub struct Folder {
+    root: PathBuf,
+    /// Every path, and whether it is a regular file.
+    paths: BTreeMap<String, bool>,
+}
+
+impl Folder {
+    /// Lists a folder.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn open(root: &Path) -> Result<Self, FolderError> {
+        let mut folder = Self {
+            root: root.to_owned(),
+            paths: BTreeMap::new(),
+        };
+        let mut open = vec![(root.to_owned(), String::new(), 0)];
+        while let Some((path, prefix, depth)) = open.pop() {
+            if depth > DEPTH_MAX || folder.paths.len() > FILES_MAX {
+                return Err(FolderError::NotAnArchive(root.to_owned()));
+            }
+            for (name, is_folder, is_file) in list(&path)? {
+                let inner = format!("{prefix}{name}");
+                if is_folder {
+                    open.push((path.join(&name), format!("{inner}/"), depth + 1));
+                } else {
+                    folder.paths.insert(inner, is_file);
+                }
+            }
+        }
+        Ok(folder)
+    }
+}
+
+impl Source for Folder {
+    fn paths(&self) -> Vec<String> {
+        self.paths.keys().cloned().collect()
+    }
+
+    fn read(&self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
+        match self.paths.get(path) {
+            None => Err(ReadError::Missing),
+            Some(false) => Err(ReadError::Unreadable),
+            Some(true) => {
+                let bytes = read(&self.root.join(path), max).map_err(|_| ReadError::Unreadable)?;
+                if bytes.len() as u64 > max {
+                    Err(ReadError::TooLarge)
+                } else {
+                    Ok(bytes)
+                }
+            }
+        }
+    }
+}
+
+/// One folder's items: name, whether it is a folder, whether it is a regular file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tool's one way to list an archive"
+)]
+fn list(path: &Path) -> Result<Vec<(String, bool, bool)>, FolderError> {
+    let failed = |source| FolderError::List {
+        path: path.to_owned(),
+        source,
+    };
+    let mut items = Vec::new();
+    for item in std::fs::read_dir(path).map_err(failed)? {
+        let item = item.map_err(failed)?;
+        let kind = item.file_type().map_err(failed)?;
+        // A name that is not UTF-8 is no archive's: it is listed as something, and refused.
+        let name = item.file_name().to_string_lossy().into_owned();
+        items.push((name, kind.is_dir(), kind.is_file()));
+        if items.len() > FILES_MAX {
+            return Err(FolderError::NotAnArchive(path.to_owned()));
+        }
+    }
+    Ok(items)
+}
+
+/// At most one byte more than `max`, so that a longer file shows and costs no memory.
+#[expect(
+    clippy::disallowed_types,
+    reason = "the tool's one way to read an archive"
+)]
+fn read(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests make folders")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_lists_its_files_and_reads_no_more_than_asked() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(root.path().join("log/tile")).expect("made");
+        std::fs::write(root.path().join("archive.note"), b"note").expect("written");
+        std::fs::write(root.path().join("log/tile/x"), b"12345").expect("written");
+        let folder = Folder::open(root.path()).expect("lists");
+        assert_eq!(folder.paths(), ["archive.note", "log/tile/x"]);
+        assert_eq!(folder.read("log/tile/x", 5), Ok(b"12345".to_vec()));
+        assert_eq!(folder.read("log/tile/x", 4), Err(ReadError::TooLarge));
+        assert_eq!(folder.read("log/tile/y", 4), Err(ReadError::Missing));
+        // Only what was listed is read: no path leads out.
+        assert_eq!(folder.read("../x", 4), Err(ReadError::Missing));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_listed_and_not_followed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let outside = tempfile::tempdir().expect("a folder");
+        std::fs::write(outside.path().join("file"), b"x").expect("written");
+        let link = |target: &Path, name: &str| {
+            std::os::unix::fs::symlink(target, root.path().join(name)).expect("linked");
+        };
+        link(&outside.path().join("file"), "file");
+        link(outside.path(), "folder");
+        let folder = Folder::open(root.path()).expect("lists");
+        assert_eq!(folder.paths(), ["file", "folder"]);
+        assert_eq!(folder.read("file", 9), Err(ReadError::Unreadable));
+        assert_eq!(folder.read("folder", 9), Err(ReadError::Unreadable));
+    }
+
+    #[test]
+    fn what_is_no_folder_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        let error = Folder::open(&root.path().join("absent"))
+            .err()
+            .expect("absent");
+        assert!(error.to_string().contains("absent: "));
+        let deep = (0..20).fold(root.path().to_owned(), |path, _| path.join("d"));
+        std::fs::create_dir_all(deep).expect("made");
+        assert!(matches!(
+            Folder::open(root.path()),
+            Err(FolderError::NotAnArchive(_))
+        ));
+    }
+}

@@ -1,0 +1,124 @@
+//! One case as its owner keeps it.
+
+use std::collections::BTreeMap;
+
+use crypto::digest::Digest;
+
+use crate::audit::record::{OrderRecord, StudyRecord};
+use crate::case::State;
+use crate::document::session::CheckedSession;
+use crate::ids::{CaseId, Fence, NodeId, OfferId, PersonId, StudyId, SubjectId};
+use crate::policy::{Decision, Facts};
+use crate::time::{Now, Tick};
+use crate::urgency::Urgency;
+
+/// A case.
+pub(super) struct Case {
+    pub(super) id: CaseId,
+    pub(super) state: State,
+    pub(super) order: OrderRecord,
+    pub(super) study: StudyRecord,
+    pub(super) studies: Vec<StudyId>,
+    pub(super) subject: SubjectId,
+    pub(super) urgency: Urgency,
+    pub(super) deadline_us: u64,
+    pub(super) subspecialty: String,
+    /// Rings so far.
+    pub(super) ring: u32,
+    /// When the next ring is due.
+    pub(super) ring_due: Option<Tick>,
+    /// Who was asked, and under which offer.
+    pub(super) asked: BTreeMap<NodeId, OfferId>,
+    /// Offers of a logged ring that are still to be sent, with their time.
+    pub(super) staggered: Vec<(Tick, NodeId)>,
+    /// Whom the policy refused, so that it is logged once.
+    pub(super) refused: BTreeMap<NodeId, Vec<String>>,
+    /// When the case is escalated.
+    pub(super) escalate_due: Option<Tick>,
+    pub(super) granting: Option<Granting>,
+    pub(super) lease: Option<Lease>,
+    /// Leases that are over.
+    pub(super) past: BTreeMap<Fence, Lease>,
+    /// The primary report.
+    pub(super) report: Option<Primary>,
+    /// When delivery is tried again.
+    pub(super) delivery_due: Option<Tick>,
+    /// A delivery is under way.
+    pub(super) delivering: bool,
+}
+
+/// A claim on its way to a grant.
+pub(super) struct Granting {
+    pub(super) offer: OfferId,
+    pub(super) node: NodeId,
+    pub(super) credential: u64,
+    pub(super) session: CheckedSession,
+    pub(super) session_bytes: Vec<u8>,
+    pub(super) decision: Decision,
+    pub(super) facts: Facts,
+}
+
+/// A lease.
+#[derive(Clone)]
+pub(super) struct Lease {
+    pub(super) fence: Fence,
+    pub(super) offer: OfferId,
+    pub(super) node: NodeId,
+    pub(super) person: PersonId,
+    pub(super) grant_hash: Digest,
+    pub(super) manifest_root: Vec<u8>,
+    pub(super) manifest_digest: Vec<u8>,
+    pub(super) from_to: (String, String),
+    /// The grant's entry is cosigned: it may be sent.
+    pub(super) sendable: bool,
+    /// The reader's receipt is logged here.
+    pub(super) receipted: bool,
+    /// The receipt's entry is durable: images may be fetched.
+    pub(super) fetchable: bool,
+    /// When it ends whatever is renewed, microseconds since the Unix epoch.
+    pub(super) ends_us: u64,
+    /// When it runs out without a renewal.
+    pub(super) expires: Tick,
+    /// When the holder may no longer resume.
+    pub(super) grace: Tick,
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+    /// Additional or primary reports received under it, by digest.
+    pub(super) reports: Vec<Digest>,
+}
+
+/// The report that counts.
+pub(super) struct Primary {
+    pub(super) envelope: Vec<u8>,
+    pub(super) hash: Digest,
+    pub(super) node: NodeId,
+    pub(super) fence: Fence,
+}
+
+impl Case {
+    /// The lease with this fence, current or past.
+    pub(super) fn lease_of(&self, fence: Fence) -> Option<&Lease> {
+        match &self.lease {
+            Some(lease) if lease.fence == fence => Some(lease),
+            _ => self.past.get(&fence),
+        }
+    }
+
+    /// Whether this fence is the current lease's.
+    pub(super) fn is_current(&self, fence: Fence) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.fence == fence)
+    }
+
+    /// Whether the holder of an ended lease may go on: within grace and the read cap, and nobody else was
+    /// granted.
+    pub(super) fn may_resume(&self, fence: Fence, now: Now) -> bool {
+        let newest = self.past.keys().next_back().copied() == Some(fence);
+        let open = self.state.after(crate::case::state::Step::Resume).is_some();
+        let in_grace = self.past.get(&fence).is_some_and(|past| {
+            past.receipted && now.tick < past.grace && now.wall.unix_us < past.ends_us
+        });
+        newest && open && in_grace && self.lease.is_none() && self.granting.is_none()
+    }
+}

@@ -1,0 +1,82 @@
+//! On duty: the session certificate, and adverts signed by the person.
+
+use super::Reader;
+use crate::core::context::Context;
+use crate::core::then::Pending;
+use crate::document::{Document, advert::Advert, session};
+use crate::io::{CommandError, Effect, KeyRole, Outcome};
+use crate::limits;
+use prost::Message as _;
+
+impl Reader {
+    pub(super) fn advertise(
+        &mut self,
+        envelope: Vec<u8>,
+        slots: u32,
+        ctx: &mut Context,
+    ) -> Result<(), CommandError> {
+        let checked = session::check(
+            &envelope,
+            self.config.person,
+            ctx.identity.node,
+            ctx.now.wall,
+        )
+        .map_err(|_| CommandError::Invalid("the session certificate is not valid here"))?;
+        self.session = Some((envelope, checked));
+        self.slots = slots;
+        self.advert_due = Some(ctx.now.tick);
+        self.advertise_if_due(ctx);
+        self.resume_unfinished(ctx);
+        Ok(())
+    }
+
+    /// Signs a new advert when one is due; an ended session goes off duty.
+    pub(super) fn advertise_if_due(&mut self, ctx: &mut Context) {
+        if self.advert_due.is_none_or(|due| ctx.now.tick < due) {
+            return;
+        }
+        let Some((_, session)) = &self.session else {
+            self.advert_due = None;
+            return;
+        };
+        if session.not_after_us <= ctx.now.wall.unix_us {
+            self.advert_due = None;
+            self.session = None;
+            return;
+        }
+        self.advert_due = Some(ctx.now.tick.plus(limits::ADVERT_HEARTBEAT));
+        let issued_us = ctx.now.wall.unix_us.max(self.last_advert_us + 1);
+        self.last_advert_us = issued_us;
+        let held = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        let advert = Advert {
+            version: 1,
+            node: ctx.identity.node.to_vec(),
+            issued_us,
+            expires_us: ctx.now.wall.plus_us(limits::ADVERT_TTL),
+            country: session.country.clone(),
+            slots: self.slots.saturating_sub(held),
+            subspecialties: Vec::new(),
+            modalities: Vec::new(),
+        };
+        let payload = advert.encode_to_vec();
+        ctx.start(Pending::SignAdvert, |id| Effect::Sign {
+            id,
+            key: KeyRole::Person,
+            payload_type: Advert::TYPE,
+            payload,
+        });
+    }
+
+    pub(super) fn advert_signed(&self, outcome: Outcome, ctx: &mut Context) {
+        if let Outcome::Signed { envelope, .. } = outcome {
+            ctx.run(Effect::PublishAdvert { advert: envelope });
+        }
+    }
+
+    /// Says at once that the capacity changed.
+    pub(super) fn advertise_soon(&mut self, ctx: &Context) {
+        if self.session.is_some() {
+            self.advert_due = Some(ctx.now.tick);
+        }
+    }
+}

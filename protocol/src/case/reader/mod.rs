@@ -1,0 +1,149 @@
+//! The same case at the reading desk: offers in a book, claims, grants that are verified before they count.
+//!
+//! ```text
+//! seen ─ claim (logged) ─ CLAIM ... GRANT ─ verify ─ log ─ prove ─ sign ─ RECEIPT ... RECEIPT_ACK ─ fetch
+//! reading ─ sign ─ log ─ REPORT ... REPORT_ACK ─ purge ─ log ─ PURGED ... PURGED_ACK ─ done
+//! ```
+//! The lease is counted from before its owner counts it, and shortened by the drift: this desk stops first.
+
+mod advert;
+mod apply;
+mod grant;
+mod lease;
+mod offer;
+mod report;
+
+use std::collections::BTreeMap;
+
+pub use lease::LeaseView;
+pub use offer::OfferView;
+
+use lease::Reading;
+use offer::Offered;
+
+use crate::core::config::ReaderConfig;
+use crate::core::context::Context;
+use crate::core::then::{Pending, ReaderStep};
+use crate::document::session::CheckedSession;
+use crate::ids::{Fence, NodeId, OfferId};
+use crate::io::{Command, CommandError, Outcome, Verdict};
+use crate::time::Tick;
+use crate::wire::Message;
+
+/// The reader's machine.
+pub(crate) struct Reader {
+    config: ReaderConfig,
+    session: Option<(Vec<u8>, CheckedSession)>,
+    slots: u32,
+    advert_due: Option<Tick>,
+    last_advert_us: u64,
+    offers: BTreeMap<OfferId, Offered>,
+    leases: BTreeMap<(NodeId, Fence), Reading>,
+}
+
+impl Reader {
+    pub(crate) const fn new(config: ReaderConfig) -> Self {
+        Self {
+            config,
+            session: None,
+            slots: 0,
+            advert_due: None,
+            last_advert_us: 0,
+            offers: BTreeMap::new(),
+            leases: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn command(
+        &mut self,
+        command: Command,
+        ctx: &mut Context,
+    ) -> Result<(), CommandError> {
+        match command {
+            Command::Advertise { session, slots } => self.advertise(session, slots, ctx),
+            Command::Claim { offer, owner } => self.claim(offer, owner, ctx),
+            Command::HandBack {
+                fence,
+                owner,
+                reason,
+            } => self.hand_back((owner, fence), reason, ctx),
+            Command::Report {
+                fence,
+                owner,
+                draft,
+            } => self.report((owner, fence), draft, ctx),
+            Command::ObjectStored { .. }
+            | Command::CloseCase { .. }
+            | Command::CancelCase { .. }
+            | Command::Served { .. } => Err(CommandError::NoRole("hospital")),
+        }
+    }
+
+    pub(crate) fn message(&mut self, from: NodeId, message: Message, ctx: &mut Context) -> Verdict {
+        match message {
+            Message::Offer(offer) => self.on_offer(from, offer, ctx),
+            Message::Taken(taken) => self.on_taken(from, &taken, ctx),
+            Message::Deny(deny) => self.on_deny(from, deny, ctx),
+            Message::Grant(grant) => self.on_grant(from, grant, ctx),
+            Message::ReceiptAck(ack) => self.on_receipt_ack(from, ack, ctx),
+            Message::Renewed(renewed) => self.on_renewed(from, renewed, ctx),
+            Message::Revoked(end) => self.on_revoked(from, &end, ctx),
+            Message::ReportAck(ack) => self.on_report_ack(from, &ack, ctx),
+            Message::PurgedAck(ack) => self.on_purged_ack(from, ack, ctx),
+            Message::Claim(_)
+            | Message::Receipt(_)
+            | Message::Renew(_)
+            | Message::HandBack(_)
+            | Message::Report(_)
+            | Message::Purged(_) => Verdict::Ignore("not for a reader"),
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: ReaderStep, ctx: &mut Context) {
+        match step {
+            ReaderStep::Claimed(offer) => self.send_claim(offer, ctx),
+            ReaderStep::Accepted(owner, fence) => self.prove_receipt((owner, fence), ctx),
+            ReaderStep::Reported(owner, fence) => self.send_report((owner, fence), ctx),
+            ReaderStep::Purged(owner, fence) => self.send_purged((owner, fence), ctx),
+            ReaderStep::HandedBack(owner, fence) => self.send_hand_back((owner, fence), ctx),
+        }
+    }
+
+    pub(crate) fn outcome(&mut self, pending: Pending, outcome: Outcome, ctx: &mut Context) {
+        match pending {
+            Pending::SignAdvert => self.advert_signed(outcome, ctx),
+            Pending::ProveReceipt(owner, fence) => {
+                self.receipt_proved((owner, fence), outcome, ctx);
+            }
+            Pending::SignReceipt(owner, fence) => self.receipt_signed((owner, fence), outcome, ctx),
+            Pending::SignReport(owner, fence) => self.report_signed((owner, fence), outcome, ctx),
+            Pending::Purge(owner, fence) => self.purge_done((owner, fence), outcome, ctx),
+            Pending::Describe(_)
+            | Pending::Prepare(_)
+            | Pending::SignGrant(..)
+            | Pending::ProveGrant(..)
+            | Pending::Deliver(_) => {}
+        }
+    }
+
+    pub(crate) fn timeout(&mut self, ctx: &mut Context) {
+        self.advertise_if_due(ctx);
+        self.resend_claims(ctx);
+        let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
+        for key in keys {
+            self.tend(key, ctx);
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<(Tick, &'static str)> {
+        let advert = self.advert_due.map(|due| (due, "an advert is due"));
+        let claims = self.offers.values().filter_map(|offered| {
+            offered
+                .resend
+                .due()
+                .map(|due| (due, "a claim is unanswered"))
+        });
+        let leases = self.leases.values().filter_map(Reading::next_due);
+        advert.into_iter().chain(claims).chain(leases).min()
+    }
+}

@@ -1,0 +1,150 @@
+//! What the owner's and the reader's machine share: identity, roster, log queue, output, randomness.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crypto::log::quorum::Quorum;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::config::{CoreConfig, PublicIdentity, Seeds};
+use super::log::{LogQueue, Need};
+use super::then::{Pending, Then};
+use crate::audit::entry::{EntryDraft, Field, SubjectPlace};
+use crate::audit::header::{Action, Header};
+use crate::audit::record::Record;
+use crate::ids::{NodeId, SubjectId};
+use crate::io::{Effect, EffectId, Event, Transmit};
+use crate::member::Roster;
+use crate::policy::Decide;
+use crate::time::Now;
+use crate::wire::Message;
+
+/// Shared by both machines of a core.
+pub(crate) struct Context {
+    pub(crate) identity: PublicIdentity,
+    pub(crate) roster: Roster,
+    pub(crate) quorum: Quorum,
+    pub(crate) policy: Arc<dyn Decide>,
+    pub(crate) log: LogQueue,
+    pub(crate) now: Now,
+    transmits: VecDeque<Transmit>,
+    effects: VecDeque<Effect>,
+    events: VecDeque<Event>,
+    pending: BTreeMap<EffectId, Pending>,
+    next_effect: u64,
+    choices: ChaCha20Rng,
+    secrets: ChaCha20Rng,
+}
+
+/// What goes into one entry besides the record.
+pub(crate) struct Entry {
+    pub(crate) record: Record,
+    pub(crate) header: Header,
+    pub(crate) subject: Option<SubjectId>,
+    /// Fields committed to one by one, besides the record.
+    pub(crate) fields: Vec<(Field, Vec<u8>)>,
+}
+
+impl Context {
+    /// A context for a log that is still to be replayed.
+    pub(crate) fn new(config: CoreConfig, seeds: &Seeds) -> Self {
+        Self {
+            identity: config.identity,
+            roster: config.roster,
+            quorum: config.quorum,
+            policy: config.policy,
+            log: LogQueue::new(0),
+            now: Now::default(),
+            transmits: VecDeque::new(),
+            effects: VecDeque::new(),
+            events: VecDeque::new(),
+            pending: BTreeMap::new(),
+            next_effect: 0,
+            choices: ChaCha20Rng::from_seed(seeds.protocol),
+            secrets: ChaCha20Rng::from_seed(seeds.secret),
+        }
+    }
+
+    /// A header of this node's for a record.
+    pub(crate) fn header(&self, record: &Record, action: Action) -> Header {
+        Header::new(
+            record.kind(),
+            action,
+            &self.identity.organisation,
+            self.now.wall,
+        )
+    }
+
+    /// Appends an entry; `then` is withheld until `need` holds.
+    pub(crate) fn append(&mut self, entry: Entry, need: Need, then: Vec<Then>) -> u64 {
+        let index = self.log.reserve();
+        self.fill(index, entry, need, then);
+        index
+    }
+
+    /// Gives a reserved index its entry.
+    pub(crate) fn fill(&mut self, index: u64, entry: Entry, need: Need, then: Vec<Then>) {
+        let place = entry.subject.map(|subject| {
+            let (sequence, previous) = self.log.place(subject, index);
+            SubjectPlace {
+                subject,
+                sequence,
+                previous,
+            }
+        });
+        let mut fields = entry.fields;
+        fields.push((Field::Record, entry.record.encode()));
+        let draft = EntryDraft::new(entry.header, place, fields, &mut self.secrets);
+        self.log.fill(index, draft, need, then);
+        let ready = self.log.ready();
+        self.effects.extend(ready);
+    }
+
+    /// Sends a message that nothing holds back.
+    pub(crate) fn send(&mut self, to: NodeId, message: Message) {
+        self.transmits.push_back(Transmit { to, message });
+    }
+
+    /// Starts an effect whose outcome goes on with `pending`.
+    pub(crate) fn start(&mut self, pending: Pending, make: impl FnOnce(EffectId) -> Effect) {
+        let id = EffectId(self.next_effect);
+        self.next_effect += 1;
+        self.pending.insert(id, pending);
+        self.effects.push_back(make(id));
+    }
+
+    /// Starts an effect without an outcome.
+    pub(crate) fn run(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    /// Tells people.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// What waited for this effect.
+    pub(crate) fn finish(&mut self, id: EffectId) -> Option<Pending> {
+        self.pending.remove(&id)
+    }
+
+    /// Random bytes for an identifier.
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.choices.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}

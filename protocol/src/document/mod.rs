@@ -1,0 +1,93 @@
+//! Signed documents: what stands inside an envelope, and who must have signed it.
+//!
+//! A document is signed as exact bytes and kept as received. Decoding is bounded by the envelope's own bound.
+
+pub mod advert;
+pub mod grant;
+pub mod receipt;
+pub mod report;
+pub mod session;
+
+use crypto::envelope::{Envelope, EnvelopeError};
+use crypto::keys::VerifyingKey;
+use prost::Message;
+
+/// Why a document is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// The envelope itself is refused.
+    #[error("{what}: {source}")]
+    Envelope {
+        /// Which document.
+        what: &'static str,
+        /// The envelope's complaint.
+        source: EnvelopeError,
+    },
+    /// The payload does not decode.
+    #[error("{0}: the payload is malformed")]
+    Malformed(&'static str),
+    /// The payload has a version that this code does not know.
+    #[error("{0}: version {1} is not known to this release")]
+    Version(&'static str, u32),
+    /// A field has the wrong length or an impossible value.
+    #[error("{0}: the field `{1}` is missing or malformed")]
+    Field(&'static str, &'static str),
+    /// It is not valid at this time.
+    #[error("{0}: not valid now")]
+    Expired(&'static str),
+    /// It does not belong to what it was presented with.
+    #[error("{0}: `{1}` does not match")]
+    Mismatch(&'static str, &'static str),
+}
+
+/// A document's name and payload type.
+pub trait Document: Message + Default {
+    /// What a person calls it.
+    const NAME: &'static str;
+    /// The envelope's payload type.
+    const TYPE: &'static str;
+
+    /// The payload's version field.
+    fn version(&self) -> u32;
+}
+
+/// Opens an envelope that `signer` alone must have signed.
+///
+/// # Errors
+/// [`DocumentError`]: the signature, the payload type, the encoding or the version is wrong.
+pub fn open<D: Document>(envelope: &[u8], signer: &VerifyingKey) -> Result<D, DocumentError> {
+    let refused = |source| DocumentError::Envelope {
+        what: D::NAME,
+        source,
+    };
+    let opened = Envelope::decode(envelope).map_err(refused)?;
+    opened.verify_by(D::TYPE, signer).map_err(refused)?;
+    decode(&opened.payload)
+}
+
+/// Decodes a payload whose signatures were checked elsewhere.
+///
+/// # Errors
+/// [`DocumentError`]: encoding or version.
+pub fn decode<D: Document>(payload: &[u8]) -> Result<D, DocumentError> {
+    let document = D::decode(payload).map_err(|_| DocumentError::Malformed(D::NAME))?;
+    match document.version() {
+        1 => Ok(document),
+        other => Err(DocumentError::Version(D::NAME, other)),
+    }
+}
+
+/// Implements [`Document`] for a message with a `version` field.
+macro_rules! document {
+    ($type:ty, $name:literal, $payload_type:literal) => {
+        impl crate::document::Document for $type {
+            const NAME: &'static str = $name;
+            const TYPE: &'static str = $payload_type;
+
+            fn version(&self) -> u32 {
+                self.version
+            }
+        }
+    };
+}
+pub(crate) use document;

@@ -1,0 +1,26 @@
+//! A receipt: the reader accepted this grant, and their own log says so. Signed by the person.
+
+/// Payload of a receipt.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Receipt {
+    /// Format: 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// SHA-256 of the exact grant envelope.
+    #[prost(bytes = "vec", tag = "2")]
+    pub grant_hash: Vec<u8>,
+    /// The grant's fence.
+    #[prost(uint64, tag = "3")]
+    pub fence: u64,
+    /// Origin of the reader's own log.
+    #[prost(string, tag = "4")]
+    pub log_origin: String,
+    /// Index of the entry for this grant in it.
+    #[prost(uint64, tag = "5")]
+    pub log_index: u64,
+    /// When, microseconds since the Unix epoch.
+    #[prost(uint64, tag = "6")]
+    pub time_us: u64,
+}
+
+super::document!(Receipt, "receipt", "application/vnd.radmesh.receipt.v1");

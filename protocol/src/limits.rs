@@ -1,0 +1,104 @@
+//! Every bound of the protocol, with its reason.
+
+use std::time::Duration;
+
+/// The longest message of a case, in bytes. A grant with its proof is under 16 KiB; the rest is room for long reports.
+pub const MESSAGE_MAX: usize = 1 << 20;
+
+/// The longest advert, in bytes: a few hundred are used; gossip multiplies each byte by its fan-out.
+pub const ADVERT_MAX: usize = 8 << 10;
+
+/// The longest report text, in bytes: forty dense pages.
+pub const REPORT_MAX: usize = 256 << 10;
+
+/// The longest leaf entry, in bytes: C2SP tlog-tiles gives its length in a `u16`.
+pub const ENTRY_MAX: usize = 65_535;
+
+/// Cases that one hospital keeps open at once; beyond it new studies wait in the store.
+pub const CASES_MAX: usize = 4_096;
+
+/// Adverts kept in the directory: one a reader, and a consortium that is larger shards its topic.
+pub const DIRECTORY_MAX: usize = 4_096;
+
+/// Offers that a reader's desk keeps, from all hospitals together; the oldest is dropped beyond it.
+pub const OFFERS_MAX: usize = 1_024;
+
+/// Offers from one hospital that a desk keeps: one hospital cannot crowd out the others.
+pub const OFFERS_PER_OWNER_MAX: usize = 256;
+
+/// Readers asked in one ring. More only costs messages (`d` in 4..32 made no difference in simulation).
+pub const RING: usize = 4;
+
+/// Between two offers of a ring, so that a quick claim saves the later ones.
+pub const RING_STAGGER: Duration = Duration::from_millis(250);
+
+/// How long a ring may stay unanswered before the next one.
+pub const RING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The same for urgent cases.
+pub const RING_TIMEOUT_URGENT: Duration = Duration::from_secs(20);
+
+/// How long a lease lasts without a renewal: three missed renewals.
+pub const LEASE: Duration = Duration::from_secs(90);
+
+/// How often a reader renews.
+pub const RENEW: Duration = Duration::from_secs(30);
+
+/// After its lease has expired a holder may resume within this, unless the case was granted again.
+pub const LEASE_GRACE: Duration = Duration::from_secs(300);
+
+/// The tolerated clock drift is one part in this many (1e-3 is 50 times a poor quartz).
+pub const DRIFT_DIVISOR: u32 = 1_000;
+
+/// What the owner waits beyond the drift, for delay between sending and counting.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// How long a sender waits for an answer before it says the same again.
+pub const RESEND: Duration = Duration::from_secs(2);
+
+/// The longest wait between two resends, reached by doubling.
+pub const RESEND_MAX: Duration = Duration::from_secs(60);
+
+/// How long an advert holds: three heartbeats.
+pub const ADVERT_TTL: Duration = Duration::from_secs(180);
+
+/// How often a reader on duty says so.
+pub const ADVERT_HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// The longest validity of a desk's session certificate: one shift and its hand-over.
+pub const SESSION_MAX: Duration = Duration::from_secs(16 * 3_600);
+
+/// Clock skew between two nodes beyond which adverts and sessions are refused.
+pub const SKEW_MAX: Duration = Duration::from_secs(30);
+
+/// Objects of one study: ten times the largest cardiac CT.
+pub const OBJECTS_MAX: usize = 50_000;
+
+/// Entries that wait for the log writer; beyond it commands are refused.
+pub const APPEND_QUEUE_MAX: usize = 16_384;
+
+/// Short texts of a credential or an order (names, codes), in bytes.
+pub const TEXT_MAX: usize = 256;
+
+/// List items of a credential (licences, languages, modalities).
+pub const LIST_MAX: usize = 256;
+
+/// The longest credential payload, in bytes: a reader with licences in thirty countries needs four thousand.
+pub const CREDENTIAL_MAX: usize = 64 << 10;
+
+/// The longest validity of a credential: membership is renewed every year.
+pub const CREDENTIAL_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+/// Members of a consortium: one directory holds them all.
+pub const MEMBERS_MAX: usize = 4_096;
+
+/// Serial numbers that a roster remembers: each member renewed quarterly for a year.
+pub const SERIALS_MAX: usize = MEMBERS_MAX * 4;
+
+/// The longest policy or schema text, in bytes: two thousand rules; a person must be able to read it.
+pub const POLICY_MAX: usize = 256 << 10;
+
+const _: () = assert!(RENEW.as_secs() * 3 <= LEASE.as_secs());
+const _: () = assert!(ADVERT_HEARTBEAT.as_secs() * 3 <= ADVERT_TTL.as_secs());
+const _: () = assert!(REPORT_MAX < MESSAGE_MAX);
+const _: () = assert!(OFFERS_PER_OWNER_MAX <= OFFERS_MAX);

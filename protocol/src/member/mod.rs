@@ -1,0 +1,12 @@
+//! Who is in: the consortium's genesis, the credentials it signs, and the roster that checks them.
+
+pub mod check;
+pub mod credential;
+pub mod genesis;
+pub mod issue;
+pub mod roster;
+
+pub use credential::{CREDENTIAL_TYPE, Credential, CredentialError, Licence, MemberKind};
+pub use genesis::{CouncilMember, GENESIS_TYPE, Genesis, GenesisError};
+pub use issue::{IssueError, Paper};
+pub use roster::{Member, MemberError, Roster};

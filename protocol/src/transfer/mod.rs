@@ -1,0 +1,4 @@
+//! What a release holds and in which order a person looks at it.
+
+pub mod manifest;
+pub mod request;
