@@ -28,7 +28,7 @@ pub mod durable;
 mod error;
 pub mod index;
 pub mod kv;
-mod labels;
+pub(crate) mod labels;
 mod lock;
 pub mod objects;
 pub mod payloads;

@@ -1,0 +1,1 @@
+//! The log survives a stop at every step.
