@@ -203,3 +203,6 @@ fn is_fresh(folder: &Path) -> Result<bool, DiskError> {
     }))
 }
 
+
+#[cfg(test)]
+pub(crate) mod tests;
