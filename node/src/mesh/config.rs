@@ -63,6 +63,9 @@ impl MeshConfig {
         if name.is_empty() || name.len() > CONSORTIUM_MAX || !name.iter().copied().all(named) {
             return Err(SpawnError::Consortium(self.consortium.clone()));
         }
+        if self.relay && self.external.is_empty() {
+            return Err(SpawnError::RelayWithoutAddress);
+        }
         if self.roster.len() > ROSTER_MAX {
             return Err(SpawnError::RosterTooLong(self.roster.len()));
         }
@@ -107,6 +110,9 @@ pub enum SpawnError {
     /// The consortium's name is empty, too long, or has other characters than a-z, 0-9 and `-`.
     #[error("consortium name {0:?} is not 1 to 64 of a-z, 0-9, -")]
     Consortium(String),
+    /// A relay names its addresses in what it promises; without one no member can use it.
+    #[error("a relay needs at least one external address")]
+    RelayWithoutAddress,
     /// More members than the mesh is built for.
     #[error("a roster of {0} nodes is longer than {ROSTER_MAX}")]
     RosterTooLong(usize),
@@ -148,6 +154,18 @@ mod tests {
             let refused = MeshConfig::new(bad).check();
             assert!(matches!(refused, Err(SpawnError::Consortium(name)) if name == bad));
         }
+    }
+
+    #[test]
+    fn a_relay_says_where_it_is() {
+        let mut relay = MeshConfig::new("north");
+        relay.relay = true;
+        assert!(matches!(
+            relay.check(),
+            Err(SpawnError::RelayWithoutAddress)
+        ));
+        relay.external = vec!["/ip4/192.0.2.1/tcp/4001".parse().unwrap()];
+        assert!(relay.check().is_ok());
     }
 
     #[test]

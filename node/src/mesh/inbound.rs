@@ -240,6 +240,7 @@ impl EventLoop {
             count(&self.metrics.requests_refused);
             return self.respond(protocol, channel, Answer::Overloaded);
         };
+        count(&self.metrics.requests_received);
         let (reply, answer) = Responder::new(request.room);
         permit.send(MeshEvent::Request {
             from: node,
@@ -248,7 +249,6 @@ impl EventLoop {
             reply,
         });
         *self.unanswered.entry(node).or_default() += 1;
-        count(&self.metrics.requests_received);
         self.answers.push(Box::pin(async move {
             let answer = match answer.await {
                 Ok(bytes) => Answer::Bytes(Frame::own(bytes)),
@@ -300,6 +300,7 @@ impl EventLoop {
             count(&self.metrics.gossip_overflow);
             return self.report(&id, &neighbour, MessageAcceptance::Ignore);
         };
+        count(&self.metrics.gossip_received);
         let (verdict, judged) = Judge::new();
         permit.send(MeshEvent::Gossip {
             from,
@@ -307,7 +308,6 @@ impl EventLoop {
             bytes: message.data,
             verdict,
         });
-        count(&self.metrics.gossip_received);
         self.verdicts.push(Box::pin(async move {
             let verdict = judged.await.unwrap_or(Verdict::Ignore);
             Judged {

@@ -1,13 +1,15 @@
-//! The witness role and its client, without network or disk (c2sp.org/tlog-witness, `add-checkpoint`).
+//! The witness role and its client, without network or disk (c2sp.org/tlog-witness,
+//! `add-checkpoint`).
 //!
 //! ```text
 //! log                                  witness
-//!   old size, proof, checkpoint ──>    admit: known log? signed? consistent with what was cosigned last?
+//!   old size, proof, checkpoint ──>    admit: known? signed? consistent with the last one?
 //!                                      store the new head, durably
 //!                     <── cosignature  cosign
 //! ```
-//! [`admit`] gives an [`Admitted`] and no answer: the answer comes from [`Admitted::cosign`], to be called once the
-//! head is durable. Reading the held head, admitting and storing must be one critical section per origin.
+//! [`admit`] gives an [`Admitted`] and no answer: the answer comes from [`Admitted::cosign`], to be
+//! called once the head is durable. Reading the held head, admitting and storing must be one
+//! critical section per origin.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +81,8 @@ pub struct Answer {
 pub struct Refused {
     /// Why.
     pub reason: RefusedReason,
-    /// The log itself signed two trees of which neither extends the other: a person must look at it.
+    /// The log itself signed two trees of which neither extends the other: a person must look at
+    /// it.
     pub alarm: bool,
 }
 
@@ -163,7 +166,8 @@ impl Admitted {
     }
 }
 
-/// Decides on the body of an `add-checkpoint` request. `held` gives the head last stored for an origin.
+/// Decides on the body of an `add-checkpoint` request. `held` gives the head last stored for an
+/// origin.
 ///
 /// # Errors
 /// [`Refused`], with its answer.
@@ -192,16 +196,17 @@ pub fn admit(
     }
 }
 
-/// The log's own signatures prove a fork: another tree of the very size that was cosigned. A proof that does not
-/// hold is no evidence, because anybody can send the log's checkpoint with a wrong proof.
+/// The log's own signatures prove a fork: another tree of the very size that was cosigned. A proof
+/// that does not hold is no evidence, because anybody can send the log's checkpoint with a wrong
+/// proof.
 fn is_fork(request: &AddCheckpoint, held: Option<&TreeHead>, refusal: &Refusal) -> bool {
     let signed = !matches!(refusal, Refusal::UnknownOrigin | Refusal::Signature(_));
     let head = request.checkpoint.head();
     signed && held.is_some_and(|held| held.size == head.size && held.root != head.root)
 }
 
-/// The request that brings a witness from `old` to `checkpoint`, with its proof from the log's tiles, which may
-/// have grown to `tiles_size`.
+/// The request that brings a witness from `old` to `checkpoint`, with its proof from the log's
+/// tiles, which may have grown to `tiles_size`.
 ///
 /// # Errors
 /// [`ReadError`]: a tile is missing or malformed, or the sizes make no sense.
@@ -224,8 +229,8 @@ pub fn request<R: TileReader>(
 /// Why a witness's answer brings no cosignature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// It holds a tree of another size: ask again from there. If that is larger than the log, the log is behind
-    /// (an old snapshot was restored) and must not append.
+    /// It holds a tree of another size: ask again from there. If that is larger than the log, the
+    /// log is behind (an old snapshot was restored) and must not append.
     #[error("the witness holds size {0}")]
     Holds(u64),
     /// It refuses, with this status.
@@ -242,7 +247,8 @@ pub enum AnswerError {
     Cosignature(#[from] CosignError),
 }
 
-/// Takes a witness's answer: adds its cosignature to the checkpoint and gives its time, seconds since the epoch.
+/// Takes a witness's answer: adds its cosignature to the checkpoint and gives its time, seconds
+/// since the epoch.
 ///
 /// # Errors
 /// [`AnswerError`]; the checkpoint is unchanged then.

@@ -3,8 +3,8 @@
 use super::FileName;
 use crate::audit::record::{Record, ReleaseRecord};
 
-/// The files that a record brings into the archive, besides this log's own proof of a granted release.
-/// Nothing in them names a patient or holds a report.
+/// The files that a record brings into the archive, besides this log's own proof of a granted
+/// release. Nothing in them names a patient or holds a report.
 #[must_use]
 pub fn files(index: u64, record: &Record) -> Vec<(FileName, &[u8])> {
     match record {

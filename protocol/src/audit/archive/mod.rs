@@ -1,4 +1,5 @@
-//! The audit archive: a folder with one log and all that proves it, verifiable offline and anywhere.
+//! The audit archive: a folder with one log and all that proves it, verifiable offline and
+//! anywhere.
 //!
 //! ```text
 //! archive.note                    signed note: the list of all other files
@@ -15,7 +16,8 @@
 //! peer/<index>.entry .proof       the owner's entry and cosigned proof of an accepted grant
 //! openings/<index>.bin            a disclosed payload; none by default
 //! ```
-//! `<index>` is the entry's index in this log. `archive.note` is signed by the log's key; its text is
+//! `<index>` is the entry's index in this log. `archive.note` is signed by the log's key; its text
+//! is
 //!
 //! ```text
 //! radmesh-archive/1
@@ -23,8 +25,9 @@
 //! <tree size>
 //! <SHA-256, hexadecimal> <length in bytes> <path>      one line per file, sorted by path
 //! ```
-//! The text can never be read as a checkpoint: its first line is not the log's name. The note has one accepted
-//! spelling and one signature line, so every byte of every file is covered, and what is not listed is refused.
+//! The text can never be read as a checkpoint: its first line is not the log's name. The note has
+//! one accepted spelling and one signature line, so every byte of every file is covered, and what
+//! is not listed is refused.
 
 pub mod attach;
 pub mod name;

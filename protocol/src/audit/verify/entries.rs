@@ -1,4 +1,5 @@
-//! A walk over a log's entries, in order: encoding, first entry, times, and what hangs on each kind.
+//! A walk over a log's entries, in order: encoding, first entry, times, and what hangs on each
+//! kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,10 @@ use crate::audit::header::{Header, Kind};
 use crate::document::grant::Grant;
 use crate::limits;
 use crate::time::{Wall, micros};
+
+/// A grant names its own index, which is therefore taken before the grant is signed: entries behind
+/// it are dated while it waits for its signature. No signer takes longer than this.
+const SIGNING_US: u64 = 10_000_000;
 
 /// What is known of one grant while the walk goes on.
 pub(super) struct Release {
@@ -139,8 +144,9 @@ impl<'a> Walk<'a> {
             Kind::ReleaseGranted => release::granted(self, seen),
             Kind::GrantAccepted => peer::accepted(self, seen),
             Kind::ReceiptAccepted => receipt::accepted(self, seen),
-            Kind::AccessBegun => self.access_begun(seen),
-            Kind::AccessEnded | Kind::ReportSigned | Kind::ReportReceived => self.of_grant(seen),
+            Kind::AccessBegun | Kind::ReportSigned => self.access(seen),
+            Kind::AccessEnded => self.access_ended(seen),
+            Kind::ReportReceived => self.of_grant(seen),
             Kind::ReleaseRefused => self.report.counts.refusals += 1,
             Kind::Unspecified
             | Kind::NodeStarted
@@ -163,7 +169,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Access needs a receipt in the owner's log, an accepted grant in the reader's.
-    fn access_begun(&mut self, seen: &Seen<'_>) {
+    fn access(&mut self, seen: &Seen<'_>) {
         self.report.looked(Check::Access);
         let file = self.bundle(seen.index);
         let Some(hash) = seen.grant_hash() else {
@@ -181,6 +187,15 @@ impl<'a> Walk<'a> {
         };
         self.report
             .fail(Check::Access, file, Some(seen.index), fault);
+    }
+
+    /// Access that ended is access, unless nothing was moved. A lease may end before any receipt.
+    fn access_ended(&mut self, seen: &Seen<'_>) {
+        if seen.header.bytes_bucket > 0 || seen.header.instances_bucket > 0 {
+            self.access(seen);
+        } else {
+            self.of_grant(seen);
+        }
     }
 
     /// An entry that names a grant must follow that grant.
@@ -216,8 +231,8 @@ impl<'a> Walk<'a> {
         self.clock.cosigned(size, time_us);
     }
 
-    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on the last tree.
-    pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
+    /// Notes every file that belongs to an entry and was not asked for, once all entries were seen.
+    pub(super) fn strays(&mut self) {
         for name in self
             .source
             .paths()
@@ -229,6 +244,11 @@ impl<'a> Walk<'a> {
                     .fail(Check::Files, name, name.entry(), Fault::Stray);
             }
         }
+    }
+
+    /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on
+    /// the last tree.
+    pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
         if let Some(remark) = cosigned_us.and_then(|us| forward_dated(self.clock.earliest_us, us)) {
             self.report.remark(Check::Entries, None, remark);
         }
@@ -324,7 +344,7 @@ impl Clock {
             self.earliest_us = time.saturating_sub(uncertainty);
             return None;
         }
-        if latest < self.earliest_us {
+        if latest.saturating_add(SIGNING_US) < self.earliest_us {
             return Some(Fault::TimeRunsBack(self.earliest_us - latest));
         }
         self.earliest_us = self.earliest_us.max(time.saturating_sub(uncertainty));

@@ -13,6 +13,7 @@ use crate::audit::archive::ArchiveError;
 use crate::audit::entry::EntryError;
 use crate::document::DocumentError;
 use crate::member::{GenesisError, MemberError};
+use crate::policy::facts::FactsError;
 
 /// The checks, in the order in which they are made and reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +32,8 @@ pub enum Check {
     Tree,
     /// The checkpoint is cosigned by a quorum.
     Quorum,
-    /// Every entry reads, in its one encoding; the first one starts the node; times do not run back.
+    /// Every entry reads, in its one encoding; the first one starts the node; times do not run
+    /// back.
     Entries,
     /// Every granted release: grant, credentials, proof.
     Grants,
@@ -208,6 +210,12 @@ pub enum Fault {
     /// The disclosed facts name a licence that the reader's credential does not, or not then.
     #[error("the facts name a licence for {0} that the reader's credential did not hold then")]
     Licence(String),
+    /// The disclosed facts are refused.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// The policy text does not load.
+    #[error("cannot be used as a policy: {0}")]
+    PolicyText(String),
     /// Deciding again gives another answer.
     #[error("the policy decides otherwise: {0}")]
     Decision(&'static str),

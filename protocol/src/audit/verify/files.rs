@@ -19,8 +19,8 @@ pub(super) const fn fault(error: ReadError, max: u64) -> Fault {
     }
 }
 
-/// Reads the note and compares every file with it. The signature is checked by [`check_note`], once it is known
-/// whose it must be.
+/// Reads the note and compares every file with it. The signature is checked by [`check_note`], once
+/// it is known whose it must be.
 pub(super) fn check(source: &dyn Source, report: &mut Report) -> Option<ArchiveNote> {
     let note = match source.read(NOTE_PATH, NOTE_MAX) {
         Err(error) => Err(fault(error, NOTE_MAX)),
@@ -85,7 +85,8 @@ pub(super) fn check_note(
         .map(|note| &note.manifest.origin)
         .or(stated.map(|stated| &stated.origin))?;
     report.looked(Check::Credentials);
-    // A log whose key was changed has several keys of one name: the one that signed the checkpoint counts.
+    // A log whose key was changed has several keys of one name: the one that signed the checkpoint
+    // counts.
     let keys = trust.log_keys(origin);
     let by = |key: &&VerifierKey| signed.as_ref().is_some_and(|s| s.verify_log(key).is_ok());
     let Some(log) = keys.iter().find(by).or(keys.first()) else {

@@ -1,12 +1,13 @@
-//! Offline verification of archives: every check is named, every failure names its file, none stops the rest.
+//! Offline verification of archives: every check is named, every failure names its file, none stops
+//! the rest.
 //!
 //! ```text
 //! archive.note ─ files ─ genesis ─ credentials ─ quorum file ─ checkpoint and tree
 //!     └─ entry by entry: encoding, order, time ─ grants, receipts, access, peers, openings
 //!          └─ several archives together: each side's account of the other
 //! ```
-//! Nothing here opens a file or knows the time: a [`Source`] gives bytes by path. Memory grows with the number of
-//! files and of releases, not with the bytes of the log.
+//! Nothing here opens a file or knows the time: a [`Source`] gives bytes by path. Memory grows with
+//! the number of files and of releases, not with the bytes of the log.
 
 mod decisions;
 mod entries;
@@ -91,7 +92,8 @@ pub struct Input<'a> {
 pub struct Options {
     /// SHA-256 of the genesis envelope that the consortium must have; `None` takes the archive's.
     pub genesis: Option<Digest>,
-    /// Stop after the first group of checks that failed. The verdict is the same; the list is shorter.
+    /// Stop after the first group of checks that failed. The verdict is the same; the list is
+    /// shorter.
     pub stop_early: bool,
 }
 
@@ -130,7 +132,7 @@ pub fn verify(inputs: &[Input<'_>], options: Options) -> Verdict {
 
 /// Verifies one archive; gives its account of the others, if the log could be read.
 fn verify_one(source: &dyn Source, options: Options, report: &mut Report) -> Option<Account> {
-    let goes_on = |report: &Report| !(options.stop_early && !report.holds());
+    let goes_on = |report: &Report| !options.stop_early || report.holds();
     let note = files::check(source, report);
     if !goes_on(report) {
         return None;

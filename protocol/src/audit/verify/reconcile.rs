@@ -1,4 +1,5 @@
-//! Several archives together: what each log keeps of the others must be in the others, and the reverse.
+//! Several archives together: what each log keeps of the others must be in the others, and the
+//! reverse.
 
 use std::collections::{BTreeMap, BTreeSet};
 

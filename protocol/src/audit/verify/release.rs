@@ -1,4 +1,5 @@
-//! A granted release: the exact grant, who signed it, for whom, and the proof that it was logged and witnessed.
+//! A granted release: the exact grant, who signed it, for whom, and the proof that it was logged
+//! and witnessed.
 
 use crypto::digest::Digest;
 use crypto::log::merkle::TreeHead;
@@ -100,7 +101,8 @@ pub(super) fn mismatches(
     }
 }
 
-/// Opens the grant envelope of an entry: the exact one, signed by the hospital, for a reader who was a member.
+/// Opens the grant envelope of an entry: the exact one, signed by the hospital, for a reader who
+/// was a member.
 pub(super) fn open<'a>(walk: &mut Walk<'a>, seen: &Seen<'_>, check: Check) -> Option<Parties<'a>> {
     let name = FileName::Grant(seen.index);
     let Some(hash) = seen.grant_hash() else {
@@ -200,7 +202,8 @@ pub(super) struct Demand<'a> {
     pub(super) witnessed: bool,
 }
 
-/// Checks a `.tlog-proof` of an entry. Gives the tree that it names and the latest cosignature's time.
+/// Checks a `.tlog-proof` of an entry. Gives the tree that it names and the latest cosignature's
+/// time.
 pub(super) fn proved(
     walk: &Walk<'_>,
     entry: &[u8],

@@ -1,4 +1,5 @@
-//! A verdict for people: the sentence first, then every check, then what fails, what is to be known, what is open.
+//! A verdict for people: the sentence first, then every check, then what fails, what is to be
+//! known, what is open.
 
 use std::fmt::Write as _;
 
@@ -52,7 +53,8 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
 /// A time in seconds since the Unix epoch as RFC 3339 writes it, in UTC.
 fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, so that the leap day is the last one; 719,468 days from March of the year 0.
+    // Years that begin in March, so that the leap day is the last one; 719,468 days from March of
+    // the year 0.
     let day = days.saturating_add(719_468);
     let (era, of_era) = (day / 146_097, day % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

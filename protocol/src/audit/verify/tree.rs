@@ -1,4 +1,5 @@
-//! The log as a whole: every hash against the signed checkpoint, its cosignatures, and each entry in order.
+//! The log as a whole: every hash against the signed checkpoint, its cosignatures, and each entry
+//! in order.
 
 use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::fsck::{Problem, fsck};
@@ -17,7 +18,8 @@ use super::{LogFiles, Source};
 use crate::audit::archive::FileName;
 use crate::audit::archive::name::LOG_PREFIX;
 
-/// Checks the log and everything that hangs on its entries. Gives the archive's account of the other logs.
+/// Checks the log and everything that hangs on its entries. Gives the archive's account of the
+/// other logs.
 pub(super) fn check(
     source: &dyn Source,
     trust: &Trust,
@@ -48,6 +50,12 @@ pub(super) fn check(
     let found = fsck(&files, log, listing, |index, entry| {
         walk.visit(index, entry)
     });
+    if signed
+        .as_ref()
+        .is_some_and(|signed| signed.head().size == found.entries)
+    {
+        walk.strays();
+    }
     let mut account = walk.finish(cosigned);
     report.looked(Check::Tree);
     report.counts.entries = found.entries;
@@ -69,7 +77,8 @@ pub(super) fn check(
     Some(account)
 }
 
-/// Counts the cosignatures on the archive's checkpoint. Gives the earliest and latest time, in microseconds.
+/// Counts the cosignatures on the archive's checkpoint. Gives the earliest and latest time, in
+/// microseconds.
 fn quorum(
     signed: &SignedCheckpoint,
     trust: &Trust,

@@ -24,6 +24,9 @@ pub(super) struct Trust {
     pub(super) quorum: Option<Quorum>,
     /// SHA-256 of the policy text, if there is one.
     pub(super) policy_hash: Option<Digest>,
+    /// The policy, if it loads.
+    #[cfg(feature = "policy")]
+    pub(super) policy: Option<crate::policy::cedar::CedarPolicy>,
 }
 
 impl Trust {
@@ -34,8 +37,17 @@ impl Trust {
             trust.open_credentials(source, (&genesis, hash), report);
         }
         trust.open_quorum(source, report);
-        let policy = super::read(source, FileName::Policy, Check::Files, report);
-        trust.policy_hash = policy.map(|text| Digest::sha256(&text));
+        let policy = super::read(source, FileName::Policy, Check::Decisions, report);
+        let schema = super::read(source, FileName::Schema, Check::Decisions, report);
+        trust.policy_hash = policy.as_ref().map(|text| Digest::sha256(text));
+        // Only disclosed facts are decided again: without them, both builds of the tool say the
+        // same.
+        #[cfg(feature = "policy")]
+        if let (Some(policy), Some(schema), true) = (&policy, &schema, discloses(source)) {
+            trust.policy = load(policy, schema, report);
+        }
+        #[cfg(not(feature = "policy"))]
+        drop(schema);
         trust
     }
 
@@ -124,6 +136,40 @@ impl Trust {
     }
 }
 
+/// Whether the archive discloses any payload.
+#[cfg(feature = "policy")]
+fn discloses(source: &dyn Source) -> bool {
+    let paths = source.paths();
+    paths
+        .iter()
+        .any(|path| matches!(FileName::parse(path), Some(FileName::Opening(_))))
+}
+
+/// Loads the policy text with its schema, as the hospital did.
+#[cfg(feature = "policy")]
+fn load(
+    policy: &[u8],
+    schema: &[u8],
+    report: &mut Report,
+) -> Option<crate::policy::cedar::CedarPolicy> {
+    let utf8 = |_| Fault::PolicyText("not UTF-8".to_owned());
+    let text = std::str::from_utf8(policy).map_err(utf8);
+    let schema = std::str::from_utf8(schema).map_err(utf8);
+    let loaded = text
+        .and_then(|text| Ok((text, schema?)))
+        .and_then(|(text, schema)| {
+            crate::policy::cedar::CedarPolicy::parse(text, schema)
+                .map_err(|error| Fault::PolicyText(error.to_string()))
+        });
+    match loaded {
+        Ok(policy) => Some(policy),
+        Err(fault) => {
+            report.fail(Check::Decisions, FileName::Policy, None, fault);
+            None
+        }
+    }
+}
+
 /// The key of a member's log.
 pub(super) fn log_key(credential: &Credential) -> Option<VerifierKey> {
     credential.log_key().ok().flatten()
@@ -155,8 +201,9 @@ fn open_genesis(
     }
 }
 
-/// A credential as the council signed it. Whether it held is a question of the time asked about, and unlike in a
-/// roster an older one does not give way to its renewal: what happened under it is still to be judged by it.
+/// A credential as the council signed it. Whether it held is a question of the time asked about,
+/// and unlike in a roster an older one does not give way to its renewal: what happened under it is
+/// still to be judged by it.
 fn open_credential(
     bytes: &[u8],
     (genesis, hash): (&Genesis, Digest),

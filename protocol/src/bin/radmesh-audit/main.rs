@@ -1,5 +1,5 @@
-//! `radmesh-audit`: the regulator's offline tool. It links no network, no storage engine, and by default no policy
-//! engine; it reads folders and writes to standard output.
+//! `radmesh-audit`: the regulator's offline tool. It links no network, no storage engine, and by
+//! default no policy engine; it reads folders and writes to standard output.
 
 mod folder;
 

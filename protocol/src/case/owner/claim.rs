@@ -1,4 +1,5 @@
-//! From a claim to a sent grant: checked again, prepared, signed with its own index as fence, logged, cosigned.
+//! From a claim to a sent grant: checked again, prepared, signed with its own index as fence,
+//! logged, cosigned.
 
 use super::Owner;
 use super::case::Granting;
@@ -20,9 +21,6 @@ use crate::wire::case::{Claim, Denial, Deny, GrantMessage};
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
-/// How long a grant holds whatever is renewed: one shift.
-const GRANT_MAX: std::time::Duration = std::time::Duration::from_secs(8 * 3_600);
-
 impl Owner {
     pub(super) fn on_claim(&mut self, from: NodeId, claim: &Claim, ctx: &mut Context) -> Verdict {
         let Some(offer) = OfferId::from_slice(&claim.offer) else {
@@ -30,8 +28,7 @@ impl Owner {
         };
         let Some((id, to)) = self.offers.get(&offer).copied() else {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::UnknownOffer,
                 "there is no such offer",
                 &[],
@@ -42,11 +39,12 @@ impl Owner {
         let Some(case) = self.cases.get(&id) else {
             return Verdict::Ignore("no such case");
         };
-        if let Some(lease) = &case.lease {
-            if lease.offer == offer && lease.node == from {
-                self.prove_grant(id, lease.fence, ctx);
-                return Verdict::Accept;
-            }
+        if let Some(lease) = &case.lease
+            && lease.offer == offer
+            && lease.node == from
+        {
+            self.prove_grant(id, lease.fence, ctx);
+            return Verdict::Accept;
         }
         if case
             .granting
@@ -60,8 +58,7 @@ impl Owner {
         }
         if !case.state.is_grantable() || case.granting.is_some() {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::Taken,
                 "somebody else has the case, or it ended",
                 &[],
@@ -69,15 +66,15 @@ impl Owner {
             );
             return Verdict::Accept;
         }
-        self.judge_claim(id, (from, offer), to, claim, ctx)
+        self.judge_claim(id, (from, offer, to), claim, ctx)
     }
 
-    /// Checks session and policy, and starts the release. The offer must have been made to the claimant.
+    /// Checks session and policy, and starts the release. The offer must have been made to the
+    /// claimant.
     fn judge_claim(
         &mut self,
         id: CaseId,
-        (from, offer): (NodeId, OfferId),
-        to: NodeId,
+        (from, offer, to): (NodeId, OfferId, NodeId),
         claim: &Claim,
         ctx: &mut Context,
     ) -> Verdict {
@@ -92,8 +89,7 @@ impl Owner {
             .and_then(|m| m.credential.person);
         let Some(person) = person else {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::Credential,
                 "no valid credential of a reader",
                 &[],
@@ -105,8 +101,7 @@ impl Owner {
             Ok(session) => session,
             Err(error) => {
                 deny(
-                    from,
-                    offer,
+                    (from, offer),
                     Denial::Credential,
                     &error.to_string(),
                     &[],
@@ -123,14 +118,13 @@ impl Owner {
                 judged.decision.rules.clone(),
                 refusal_sentence(&judged.decision),
             );
-            self.log_refusal(id, from, Some(offer), judged, ctx);
-            deny(from, offer, Denial::Policy, &reason, &rules, ctx);
+            self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            deny((from, offer), Denial::Policy, &reason, &rules, ctx);
             return Verdict::Accept;
         }
         if to != from {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::UnknownOffer,
                 "the offer is not yours",
                 &[],
@@ -191,7 +185,7 @@ impl Owner {
                     rules: vec![],
                     reason: reason.clone(),
                 });
-                return deny(node, offer, Denial::Unavailable, &reason, &[], ctx);
+                return deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
             }
             Outcome::Durable { .. }
             | Outcome::Witnessed { .. }
@@ -215,7 +209,8 @@ impl Owner {
         });
     }
 
-    /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a refusal.
+    /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a
+    /// refusal.
     pub(super) fn grant_signed(
         &mut self,
         id: CaseId,
@@ -379,8 +374,7 @@ impl Owner {
 
 /// Denies a claim. A denial names no patient and needs no log entry of its own.
 fn deny(
-    to: NodeId,
-    offer: OfferId,
+    (to, offer): (NodeId, OfferId),
     denial: Denial,
     reason: &str,
     rules: &[String],
@@ -416,7 +410,7 @@ fn grant_payload(
         expires_us: granting
             .session
             .not_after_us
-            .min(ctx.now.wall.plus_us(GRANT_MAX)),
+            .min(ctx.now.wall.plus_us(granting.facts.urgency.read_cap())),
         prepared: Some(prepared),
         policy_hash: granting.decision.policy_hash.as_bytes().to_vec(),
         rules: granting.decision.rules.clone(),

@@ -12,7 +12,8 @@ fn small() -> (World, Files) {
     (world, archive)
 }
 
-/// A changed list blames the files that it lists before its own signature: only the whole run names the list.
+/// A changed list blames the files that it lists before its own signature: only the whole run names
+/// the list.
 fn quick(archive: &Files, path: &str) -> Verdict {
     let input = [Input {
         label: "0",
@@ -63,21 +64,25 @@ fn every_byte_of_every_file_is_covered() {
 
 #[test]
 fn a_changed_byte_is_found_even_if_the_list_is_signed_anew() {
-    // A hospital that holds its own log key lists the changed file: what is behind the list must still fail.
+    // A hospital that holds its own log key lists the changed file: what is behind the list must
+    // still fail.
     let (world, archive) = small();
     for (path, bytes) in &archive {
         // The schema explains the policy and is bound by nothing else.
         if path == NOTE_PATH || path == "trust/schema.cedarschema" {
             continue;
         }
-        for at in (0..bytes.len()).step_by(7) {
+        // The policy is long, and one hash binds it all.
+        let step = if path == "trust/policy.cedar" { 997 } else { 7 };
+        for at in (0..bytes.len()).step_by(step) {
             let mut changed = archive.clone();
             changed.get_mut(path).expect("listed")[at] ^= 1 << (at % 8);
             seal(&mut changed, &world.hospital);
             let found = verdict(&[&changed]);
             let other = |noted: &Noted| noted.remark == Remark::OtherPolicy;
             let said = found.archives[0].remarks.iter().any(other);
-            // Another policy text is no fault, but it is said that decisions were made under another one.
+            // Another policy text is no fault, but it is said that decisions were made under
+            // another one.
             assert!(
                 !found.holds() || (path == "trust/policy.cedar" && said),
                 "{path} byte {at}"
@@ -154,7 +159,8 @@ fn the_note_has_one_spelling() {
     let (text, line) = (&note[..blank], &note[blank + 1..]);
     let doubled = format!("{text}\n{line}{line}");
     let padded = format!("{}A=\n", line.trim_end());
-    let spelled: [(String, fn(&ArchiveError) -> bool); 8] = [
+    type Expected = fn(&ArchiveError) -> bool;
+    let spelled: [(String, Expected); 8] = [
         (note.replace('\n', "\r\n"), |e| {
             matches!(e, ArchiveError::Signatures(_))
         }),

@@ -1,8 +1,10 @@
 //! Verification attacked: every byte, every file, and every promise that an archive makes.
 
 mod attacks;
+mod disclosure;
 mod flips;
 mod pairs;
+mod times;
 mod world;
 
 use super::*;

@@ -1,4 +1,5 @@
-//! A small consortium in memory: a hospital and a reader with their logs, one witness, real keys from seeds.
+//! A small consortium in memory: a hospital and a reader with their logs, one witness, real keys
+//! from seeds.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +24,18 @@ use crate::document::receipt::Receipt;
 use crate::ids::{NodeId, PersonId};
 use crate::member::genesis::CouncilMember;
 use crate::member::{CREDENTIAL_TYPE, Credential, GENESIS_TYPE, Genesis, Licence, MemberKind};
+use crate::policy::Facts;
+use crate::policy::facts::CountryEvidence;
 use crate::time::Wall;
+use crate::urgency::Urgency;
 
 /// 2027-01-15, in seconds since the Unix epoch.
 pub(super) const START: u64 = 1_800_000_000;
-pub(super) const POLICY: &[u8] = b"permit (principal, action, resource);\n";
+pub(super) const POLICY: &str = include_str!("../../../../../configs/policy/consortium.cedar");
+const SCHEMA: &str = include_str!("../../../../../configs/policy/schema.cedarschema");
+/// What that policy says of a study in Germany that is read in Austria.
+const RULE: &str = "read-within-eea";
+const BASIS: &str = "treatment; free movement of personal data within the EEA";
 
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
@@ -116,6 +124,8 @@ pub(super) struct World {
     pub(super) quorum: String,
     /// Seconds since the Unix epoch.
     pub(super) now: u64,
+    /// What releases are decided from.
+    pub(super) facts: Facts,
     rng: ChaCha20Rng,
 }
 
@@ -131,6 +141,7 @@ impl World {
             quorum: format!("witness w1 {}\nquorum w1\n", witness_vkey(WITNESS)),
             genesis,
             now: START,
+            facts: facts(),
             rng: ChaCha20Rng::from_seed([7; 32]),
         };
         for credential in [
@@ -171,10 +182,8 @@ impl World {
     }
 
     pub(super) fn append_as_is(&mut self, hospital: bool, header: Header, record: Record) -> u64 {
-        let fields = vec![
-            (Field::Record, record.encode()),
-            (Field::Reason, b"why".to_vec()),
-        ];
+        let facts = self.facts.canonical_text().into_bytes();
+        let fields = vec![(Field::Record, record.encode()), (Field::Facts, facts)];
         let draft = EntryDraft::new(header, None, fields, &mut self.rng);
         let payload = draft.payload().to_vec();
         let entry = draft.finish(Digest::sha256(b"sealed")).expect("short");
@@ -203,6 +212,8 @@ impl World {
             policy_hash: grant.policy_hash.clone(),
             from_country: grant.from_country.clone(),
             to_country: grant.to_country.clone(),
+            basis: BASIS.to_owned(),
+            purpose: "TREAT".to_owned(),
             ..header(Kind::ReleaseGranted).with_grant(hash)
         };
         let record = ReleaseRecord {
@@ -305,8 +316,8 @@ impl World {
         put(FileName::Checkpoint, &self.cosigned(log).encode());
         put(FileName::Genesis, &self.genesis);
         put(FileName::Quorum, self.quorum.as_bytes());
-        put(FileName::Policy, POLICY);
-        put(FileName::Schema, b"entity Reader;\n");
+        put(FileName::Policy, POLICY.as_bytes());
+        put(FileName::Schema, SCHEMA.as_bytes());
         for (serial, envelope) in &self.credentials {
             put(FileName::Credential(*serial), envelope);
         }
@@ -365,8 +376,8 @@ pub(super) fn grant(fence: u64) -> Grant {
         person: key(PERSON).verifying_key().as_bytes().to_vec(),
         node: node(20).to_vec(),
         fence,
-        policy_hash: Digest::sha256(POLICY).as_bytes().to_vec(),
-        rules: vec!["licence".to_owned()],
+        policy_hash: Digest::sha256(POLICY.as_bytes()).as_bytes().to_vec(),
+        rules: vec![RULE.to_owned()],
         from_country: "DE".to_owned(),
         to_country: "AT".to_owned(),
         credential: 2,
@@ -383,6 +394,29 @@ pub(super) fn receipt(granted: &Granted, accepted: u64) -> Receipt {
         log_origin: "sued.example/log".to_owned(),
         log_index: accepted,
         time_us: 0,
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        hospital_organisation: "Member 1".to_owned(),
+        hospital_country: "DE".to_owned(),
+        patient_jurisdiction: "DE".to_owned(),
+        resident: false,
+        modality: "CT".to_owned(),
+        subspecialty: String::new(),
+        urgency: Urgency::Routine,
+        purpose: "TREAT".to_owned(),
+        report_language: "de".to_owned(),
+        reader_organisation: "Member 2".to_owned(),
+        desk_country: "AT".to_owned(),
+        desk_country_evidence: CountryEvidence::Declared,
+        licences: vec!["DE".to_owned()],
+        languages: vec!["de".to_owned()],
+        modalities: vec!["CT".to_owned()],
+        subspecialties: Vec::new(),
+        credential_valid: true,
+        now_unix_s: START,
     }
 }
 

@@ -1,0 +1,130 @@
+//! `radmesh audit`: write a log's archive, and verify archives as the regulator's tool does.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use crypto::digest::Digest;
+use protocol::audit::verify::{Input, Options, Verdict, describe, json, verify};
+use serde_json::json;
+
+use crate::archive::{ExportSource, Exported, Folder, FolderError, export};
+
+/// The audit log, for others.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum AuditCommand {
+    /// Write the log with all that proves it into a folder.
+    Export(ExportArguments),
+    /// Verify archives, each by itself and all against one another.
+    Verify(VerifyArguments),
+}
+
+/// What `radmesh audit export` is told.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
+pub struct ExportArguments {
+    /// Folder to write; it must be empty or absent.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `radmesh audit verify` is told.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
+pub struct VerifyArguments {
+    /// Folders written by `radmesh audit export`.
+    #[arg(required = true, value_name = "DIR")]
+    pub archives: Vec<PathBuf>,
+    /// SHA-256 of the consortium's genesis, as you know it from elsewhere.
+    #[arg(long, value_name = "HASH", value_parser = Digest::from_hex)]
+    pub genesis: Option<Digest>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ExportArguments {
+    /// Exports the log behind `source` and says what was written.
+    ///
+    /// # Errors
+    /// Whatever kept the archive from being written; the folder is as it was.
+    pub fn run<S: ExportSource>(&self, source: &S) -> anyhow::Result<ExitCode> {
+        let exported = export(source, &self.folder).context("audit export")?;
+        let text = if self.json {
+            format!("{:#}\n", summary(&exported))
+        } else {
+            let Exported {
+                folder,
+                origin,
+                entries,
+                files,
+                bytes,
+            } = &exported;
+            let folder = folder.display();
+            format!("{folder}: {entries} entries of {origin}, {files} files, {bytes} bytes\n")
+        };
+        std::io::stdout().write_all(text.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl VerifyArguments {
+    /// Verifies the archives and prints the verdict. Exit code 0 only if everything holds.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let verdict = verify_folders(&self.archives, self.genesis)?;
+        let text = if self.json {
+            format!("{:#}\n", json::of(&verdict))
+        } else {
+            describe(&verdict)
+        };
+        std::io::stdout().write_all(text.as_bytes())?;
+        Ok(if verdict.holds() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// Verifies the archives in folders, each by itself and all against one another.
+///
+/// # Errors
+/// [`FolderError`].
+pub fn verify_folders(
+    archives: &[PathBuf],
+    genesis: Option<Digest>,
+) -> Result<Verdict, FolderError> {
+    let folders = archives.iter().map(|path| Folder::open(path));
+    let folders: Vec<Folder> = folders.collect::<Result<_, _>>()?;
+    let labels: Vec<String> = archives
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let inputs: Vec<Input<'_>> = folders
+        .iter()
+        .zip(&labels)
+        .map(|(source, label)| Input { label, source })
+        .collect();
+    Ok(verify(
+        &inputs,
+        Options {
+            genesis,
+            stop_early: false,
+        },
+    ))
+}
+
+fn summary(exported: &Exported) -> serde_json::Value {
+    json!({
+        "folder": exported.folder.display().to_string(),
+        "origin": exported.origin,
+        "entries": exported.entries,
+        "files": exported.files,
+        "bytes": exported.bytes,
+    })
+}
