@@ -10,6 +10,7 @@ mod cases;
 mod client;
 mod clock;
 mod consortium;
+mod demo;
 mod desks;
 mod key;
 mod node;
@@ -67,6 +68,8 @@ enum Noun {
     /// The audit log, for others.
     #[command(subcommand)]
     Audit(audits::Command),
+    /// A whole network on this machine: one case from arrival to verified audit.
+    Demo,
 }
 
 impl Noun {
@@ -80,6 +83,8 @@ impl Noun {
             Self::Study(command) => command.run(out),
             Self::Desk(command) => command.run(out),
             Self::Audit(command) => command.run(out),
+            // It came before all others: see `main`.
+            Self::Demo => Ok(()),
         }
     }
 }
@@ -87,9 +92,20 @@ impl Noun {
 /// Runs the program on its own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let out = Output::new(cli.json);
-    match cli.noun.run(&out) {
+    let (out, done) = match demo::Demo::asked() {
+        Some(demo) => {
+            let out = Output::new(false);
+            let done = demo.run(&out);
+            (out, done)
+        }
+        None => {
+            let cli = Cli::parse();
+            let out = Output::new(cli.json);
+            let done = cli.noun.run(&out);
+            (out, done)
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => out.failure(&error),
     }

@@ -57,7 +57,9 @@ pub trait Stored: Sized {
 
 /// Encodes a record's fields. The buffer is overwritten when it is dropped: records hold keys.
 pub fn encode<T: Stored>(record: &T) -> Zeroizing<Vec<u8>> {
-    let mut writer = Writer { bytes: Zeroizing::new(Vec::with_capacity(512)) };
+    let mut writer = Writer {
+        bytes: Zeroizing::new(Vec::with_capacity(512)),
+    };
     record.encode(&mut writer);
     writer.bytes
 }
@@ -71,11 +73,18 @@ pub fn decode<T: Stored>(version: u8, bytes: &[u8]) -> Result<T, RecordError> {
         return Err(RecordError::Unversioned);
     }
     if version > T::VERSION {
-        return Err(RecordError::Newer { found: version, known: T::VERSION });
+        return Err(RecordError::Newer {
+            found: version,
+            known: T::VERSION,
+        });
     }
     let mut reader = Reader { bytes };
     let record = T::decode(version, &mut reader)?;
-    if reader.bytes.is_empty() { Ok(record) } else { Err(RecordError::Long) }
+    if reader.bytes.is_empty() {
+        Ok(record)
+    } else {
+        Err(RecordError::Long)
+    }
 }
 
 /// Collects a record's fields.
@@ -112,7 +121,10 @@ impl Writer {
     /// A byte string: u32 length, then the bytes. Callers bound what they store far below 4 GiB.
     pub fn bytes(&mut self, value: &[u8]) {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        debug_assert!(value.len() <= BYTES_MAX, "a record field is bounded by its owner");
+        debug_assert!(
+            value.len() <= BYTES_MAX,
+            "a record field is bounded by its owner"
+        );
         self.u32(length);
         self.bytes.extend_from_slice(value);
     }
@@ -179,7 +191,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `RecordError::Short`.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        let (head, tail) = self.bytes.split_first_chunk::<N>().ok_or(RecordError::Short)?;
+        let (head, tail) = self
+            .bytes
+            .split_first_chunk::<N>()
+            .ok_or(RecordError::Short)?;
         self.bytes = tail;
         Ok(*head)
     }
@@ -193,7 +208,10 @@ impl<'a> Reader<'a> {
         if length > BYTES_MAX {
             return Err(RecordError::Value("length"));
         }
-        let (head, tail) = self.bytes.split_at_checked(length).ok_or(RecordError::Short)?;
+        let (head, tail) = self
+            .bytes
+            .split_at_checked(length)
+            .ok_or(RecordError::Short)?;
         self.bytes = tail;
         Ok(head)
     }
@@ -204,7 +222,9 @@ impl<'a> Reader<'a> {
     /// As [`Reader::bytes`]; `Value` when it is not UTF-8.
     pub fn text(&mut self) -> Result<String, RecordError> {
         let bytes = self.bytes()?;
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| RecordError::Value("text"))
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| RecordError::Value("text"))
     }
 
     /// An optional number.
@@ -212,7 +232,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `RecordError::Short`, or `Value` for a marker other than 0 and 1.
     pub fn optional_i64(&mut self) -> Result<Option<i64>, RecordError> {
-        if self.flag()? { self.i64().map(Some) } else { Ok(None) }
+        if self.flag()? {
+            self.i64().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// A byte that is 0 or 1.
@@ -234,7 +258,11 @@ impl<'a> Reader<'a> {
     /// `RecordError::Short`.
     pub fn count(&mut self, item_bytes_min: usize) -> Result<usize, RecordError> {
         let count = self.u32()? as usize;
-        if count > self.bytes.len() / item_bytes_min { Err(RecordError::Short) } else { Ok(count) }
+        if count > self.bytes.len() / item_bytes_min {
+            Err(RecordError::Short)
+        } else {
+            Ok(count)
+        }
     }
 }
 
@@ -259,21 +287,34 @@ mod tests {
 
         fn decode(version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
             let name = reader.text()?;
-            let added = if version < 2 { None } else { reader.optional_i64()? };
+            let added = if version < 2 {
+                None
+            } else {
+                reader.optional_i64()?
+            };
             Ok(Self { name, added })
         }
     }
 
     #[test]
     fn every_field_comes_back() {
-        let record = Grown { name: "x".into(), added: Some(-7) };
+        let record = Grown {
+            name: "x".into(),
+            added: Some(-7),
+        };
         assert_eq!(decode(2, &encode(&record)), Ok(record));
     }
 
     #[test]
     fn old_records_migrate_and_new_ones_are_refused() {
         let first = [0, 0, 0, 1, b'x'];
-        assert_eq!(decode(1, &first), Ok(Grown { name: "x".into(), added: None }));
+        assert_eq!(
+            decode(1, &first),
+            Ok(Grown {
+                name: "x".into(),
+                added: None
+            })
+        );
         let newer = RecordError::Newer { found: 3, known: 2 };
         assert_eq!(decode::<Grown>(3, &first), Err(newer));
         assert_eq!(decode::<Grown>(0, &first), Err(RecordError::Unversioned));
@@ -281,15 +322,31 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_extra_byte_is_refused() {
-        let whole = encode(&Grown { name: "name".into(), added: Some(1) });
+        let whole = encode(&Grown {
+            name: "name".into(),
+            added: Some(1),
+        });
         for cut in 0..whole.len() {
-            assert_eq!(decode::<Grown>(2, &whole[..cut]), Err(RecordError::Short), "{cut}");
+            assert_eq!(
+                decode::<Grown>(2, &whole[..cut]),
+                Err(RecordError::Short),
+                "{cut}"
+            );
         }
         let mut longer = whole.to_vec();
         longer.push(0);
         assert_eq!(decode::<Grown>(2, &longer), Err(RecordError::Long));
-        assert_eq!(decode::<Grown>(2, &[255; 9]), Err(RecordError::Value("length")));
-        assert_eq!(decode::<Grown>(2, &[0, 0, 0, 1, 255, 0]), Err(RecordError::Value("text")));
-        assert_eq!(decode::<Grown>(2, &[0, 0, 0, 0, 2]), Err(RecordError::Value("flag")));
+        assert_eq!(
+            decode::<Grown>(2, &[255; 9]),
+            Err(RecordError::Value("length"))
+        );
+        assert_eq!(
+            decode::<Grown>(2, &[0, 0, 0, 1, 255, 0]),
+            Err(RecordError::Value("text"))
+        );
+        assert_eq!(
+            decode::<Grown>(2, &[0, 0, 0, 0, 2]),
+            Err(RecordError::Value("flag"))
+        );
     }
 }

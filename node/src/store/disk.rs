@@ -62,14 +62,26 @@ impl Cause {
     /// What is wrong and what an operator does about it, in one line.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Full => ("disk full", "free space or raise the quota, then start again"),
-            Self::ReadOnly => ("read-only file system", "check the disk, then mount it writable"),
-            Self::Denied => ("permission denied", "give the node's user access to the data folder"),
+            Self::Full => (
+                "disk full",
+                "free space or raise the quota, then start again",
+            ),
+            Self::ReadOnly => (
+                "read-only file system",
+                "check the disk, then mount it writable",
+            ),
+            Self::Denied => (
+                "permission denied",
+                "give the node's user access to the data folder",
+            ),
             Self::Missing => ("not found", "restore the file from a backup"),
             Self::Exists => ("already exists", "move it away; radmesh did not make it"),
             Self::TooManyFiles => ("too many open files", "raise the limit (LimitNOFILE)"),
             Self::Truncated => ("file too short", "restore the file from a backup"),
-            Self::Io => ("I/O error", "check the disk and its cable; do not trust this copy"),
+            Self::Io => (
+                "I/O error",
+                "check the disk and its cable; do not trust this copy",
+            ),
         }
     }
 }
@@ -128,10 +140,14 @@ pub struct Room {
 /// # Errors
 /// `DiskError` when the path is not there or the file system does not answer.
 pub fn room(path: &Path) -> Result<Room, DiskError> {
-    let stat = rustix::fs::statvfs(path).map_err(io::Error::from).at("measure", path)?;
+    let stat = rustix::fs::statvfs(path)
+        .map_err(io::Error::from)
+        .at("measure", path)?;
     let used = stat.f_blocks.saturating_sub(stat.f_bfree);
     Ok(Room {
-        total: used.saturating_add(stat.f_bavail).saturating_mul(stat.f_frsize),
+        total: used
+            .saturating_add(stat.f_bavail)
+            .saturating_mul(stat.f_frsize),
         available: stat.f_bavail.saturating_mul(stat.f_frsize),
     })
 }

@@ -58,7 +58,11 @@ impl TempFile {
             .mode(FILE_MODE)
             .open(&path)
             .at("create", &path)?;
-        Ok(Self { file, path, done: false })
+        Ok(Self {
+            file,
+            path,
+            done: false,
+        })
     }
 
     /// Appends `bytes`.
@@ -112,7 +116,9 @@ impl TempFile {
     pub fn into_anonymous(mut self) -> Result<File, DiskError> {
         fs::remove_file(&self.path).at("remove", &self.path)?;
         self.done = true;
-        self.file.try_clone().at("duplicate the handle of", &self.path)
+        self.file
+            .try_clone()
+            .at("duplicate the handle of", &self.path)
     }
 }
 
@@ -151,7 +157,10 @@ pub fn place_unsynced(temporary: &Path, target: &Path, bytes: &[u8]) -> Result<(
 /// # Errors
 /// `DiskError` from opening or syncing.
 pub fn sync_file(path: &Path) -> Result<(), DiskError> {
-    File::open(path).at("open", path)?.sync_data().at("sync", path)
+    File::open(path)
+        .at("open", path)?
+        .sync_data()
+        .at("sync", path)
 }
 
 /// Makes the names in a folder durable (`fsync` on the folder).
@@ -159,7 +168,10 @@ pub fn sync_file(path: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// `DiskError` from opening or syncing.
 pub fn sync_folder(path: &Path) -> Result<(), DiskError> {
-    File::open(path).at("open", path)?.sync_all().at("sync", path)
+    File::open(path)
+        .at("open", path)?
+        .sync_all()
+        .at("sync", path)
 }
 
 /// Creates `path` if it is absent, and makes its name durable in its parent. The parent must be
@@ -313,13 +325,19 @@ mod tests {
         assert!(make_folders(root.path(), below).unwrap().is_empty());
         create_folder(&root.path().join("a")).unwrap();
         fs::write(root.path().join("f"), b"").unwrap();
-        assert_eq!(create_folder(&root.path().join("f")).unwrap_err().cause, Cause::Exists);
+        assert_eq!(
+            create_folder(&root.path().join("f")).unwrap_err().cause,
+            Cause::Exists
+        );
     }
 
     #[test]
     fn an_anonymous_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let mut file = TempFile::create(folder.path()).unwrap().into_anonymous().unwrap();
+        let mut file = TempFile::create(folder.path())
+            .unwrap()
+            .into_anonymous()
+            .unwrap();
         file.write_all(b"gone with the process").unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

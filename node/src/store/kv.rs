@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::codec::{RecordError, Reader, Stored, Writer};
+use super::codec::{Reader, RecordError, Stored, Writer};
 use super::error::{Limit, StoreError};
 use super::index::{Batch, Family, Index, IndexError};
 use super::labels;
@@ -40,13 +40,20 @@ impl Stored for Entry {
 
     fn decode(_version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
         let name = Zeroizing::new(reader.bytes()?.to_vec());
-        Ok(Self { name, value: Zeroizing::new(reader.bytes()?.to_vec()) })
+        Ok(Self {
+            name,
+            value: Zeroizing::new(reader.bytes()?.to_vec()),
+        })
     }
 }
 
 impl Entries {
     pub(super) fn new(index: Arc<Index>, root: Arc<RootKey>, family: Family) -> Self {
-        Self { index, root, family }
+        Self {
+            index,
+            root,
+            family,
+        }
     }
 
     /// The value under `name`.
@@ -80,7 +87,8 @@ impl Entries {
                 name: Zeroizing::new(name.to_vec()),
                 value: Zeroizing::new(value.to_vec()),
             };
-            self.index.put(&mut batch, self.family, &self.key(name), &entry)?;
+            self.index
+                .put(&mut batch, self.family, &self.key(name), &entry)?;
         }
         Ok(self.index.commit(batch)?)
     }
@@ -117,6 +125,8 @@ impl Entries {
     }
 
     fn key(&self, name: &[u8]) -> [u8; 32] {
-        self.root.name(labels::ENTRY, &[self.family.name().as_bytes(), name]).0
+        self.root
+            .name(labels::ENTRY, &[self.family.name().as_bytes(), name])
+            .0
     }
 }

@@ -28,7 +28,7 @@ pub mod durable;
 mod error;
 pub mod index;
 pub mod kv;
-mod labels;
+pub(crate) mod labels;
 mod lock;
 pub mod objects;
 pub mod payloads;
@@ -203,3 +203,6 @@ fn is_fresh(folder: &Path) -> Result<bool, DiskError> {
     }))
 }
 
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crypto::digest::Digest;
 
-use super::codec::{RecordError, Reader, Stored, Writer};
+use super::codec::{Reader, RecordError, Stored, Writer};
 use super::index::{Batch, Family, Index, IndexError};
 
 /// Longest sealed payload: an entry's fields and openings, or a report's text, in bytes.
@@ -22,7 +22,10 @@ pub struct SealedPayload {
 impl SealedPayload {
     /// Takes sealed bytes and computes their digest.
     pub fn of(bytes: Vec<u8>) -> Self {
-        Self { digest: Digest::sha256(&bytes), bytes }
+        Self {
+            digest: Digest::sha256(&bytes),
+            bytes,
+        }
     }
 }
 
@@ -60,9 +63,14 @@ impl Payloads {
     ) -> Result<(), IndexError> {
         let mut batch = Batch::default();
         for (at, payload) in payloads {
-            self.index.put(&mut batch, Family::Payloads, &at.to_be_bytes(), payload)?;
+            self.index
+                .put(&mut batch, Family::Payloads, &at.to_be_bytes(), payload)?;
         }
-        if batch.is_empty() { Ok(()) } else { self.index.commit(batch) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.index.commit(batch)
+        }
     }
 
     /// The payload of entry `at`; `None` when it has none, or it was removed.
@@ -84,6 +92,10 @@ impl Payloads {
                 batch.delete(Family::Payloads, &at.to_be_bytes());
             }
         }
-        if batch.is_empty() { Ok(()) } else { self.index.commit(batch) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.index.commit(batch)
+        }
     }
 }

@@ -124,7 +124,11 @@ impl RootKey {
         }
         let found = u16::from_be_bytes([bytes[1], bytes[2]]);
         if found != master.version {
-            return Err(RootError::OtherMaster { file: path, found, given: master.version });
+            return Err(RootError::OtherMaster {
+                file: path,
+                found,
+                given: master.version,
+            });
         }
         let Ok(root) = sealing::open(&master.key, &place(found), &bytes[3..]) else {
             return Err(RootError::WrongMaster(path));
@@ -138,7 +142,11 @@ impl RootKey {
     fn write(&self, path: &Path, temporary: &Path, master: &MasterKey) -> Result<(), RootError> {
         let mut bytes = vec![FILE_VERSION];
         bytes.extend_from_slice(&master.version.to_be_bytes());
-        bytes.extend(sealing::seal(&master.key, &place(master.version), self.0.as_bytes())?);
+        bytes.extend(sealing::seal(
+            &master.key,
+            &place(master.version),
+            self.0.as_bytes(),
+        )?);
         durable::replace(temporary, path, &bytes)?;
         Ok(())
     }
@@ -156,7 +164,10 @@ mod tests {
     use super::*;
 
     fn master(version: u16, byte: u8) -> MasterKey {
-        MasterKey { version, key: SymmetricKey::from_bytes(&[byte; 32]) }
+        MasterKey {
+            version,
+            key: SymmetricKey::from_bytes(&[byte; 32]),
+        }
     }
 
     fn error(result: Result<RootKey, RootError>) -> RootError {
@@ -176,7 +187,14 @@ mod tests {
         let wrong = RootKey::open(path, path, &master(1, 2), false);
         assert_eq!(error(wrong), RootError::WrongMaster(file.clone()));
         let other = RootKey::open(path, path, &master(2, 1), false);
-        assert_eq!(error(other), RootError::OtherMaster { file, found: 1, given: 2 });
+        assert_eq!(
+            error(other),
+            RootError::OtherMaster {
+                file,
+                found: 1,
+                given: 2
+            }
+        );
     }
 
     #[test]
@@ -201,7 +219,10 @@ mod tests {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x40;
             std::fs::write(&file, &flipped).unwrap();
-            assert!(RootKey::open(path, path, &master(1, 1), false).is_err(), "byte {at}");
+            assert!(
+                RootKey::open(path, path, &master(1, 1), false).is_err(),
+                "byte {at}"
+            );
         }
         std::fs::write(&file, &whole[1..]).unwrap();
         let cut = RootKey::open(path, path, &master(1, 1), false);

@@ -56,7 +56,9 @@ pub fn open(
     place: &[u8],
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, BrokenSeal> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(BrokenSeal)?;
+    let (nonce, rest) = sealed
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or(BrokenSeal)?;
     let (body, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(BrokenSeal)?;
     let mut plaintext = Zeroizing::new(body.to_vec());
     XChaCha20Poly1305::new(key.as_bytes().into())
@@ -82,14 +84,25 @@ mod tests {
     fn opens_only_whole_in_place_and_under_its_key() {
         let sealed = seal(&key(1), b"here", b"value").unwrap();
         assert_eq!(sealed.len(), 5 + OVERHEAD_BYTES);
-        assert_eq!(open(&key(1), b"here", &sealed).unwrap().as_slice(), b"value");
+        assert_eq!(
+            open(&key(1), b"here", &sealed).unwrap().as_slice(),
+            b"value"
+        );
         assert_eq!(open(&key(2), b"here", &sealed), Err(BrokenSeal));
         assert_eq!(open(&key(1), b"there", &sealed), Err(BrokenSeal));
         for at in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[at] ^= 1;
-            assert_eq!(open(&key(1), b"here", &flipped), Err(BrokenSeal), "byte {at}");
-            assert_eq!(open(&key(1), b"here", &sealed[..at]), Err(BrokenSeal), "cut {at}");
+            assert_eq!(
+                open(&key(1), b"here", &flipped),
+                Err(BrokenSeal),
+                "byte {at}"
+            );
+            assert_eq!(
+                open(&key(1), b"here", &sealed[..at]),
+                Err(BrokenSeal),
+                "cut {at}"
+            );
         }
     }
 
@@ -123,6 +136,9 @@ mod tests {
 
     fn hex(text: &str) -> Vec<u8> {
         let digit = |c: u8| (c as char).to_digit(16).unwrap() as u8;
-        text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+            .collect()
     }
 }

@@ -21,7 +21,10 @@ impl Default for Reserve {
     fn default() -> Self {
         // 95 % full is where a file system starts to fragment and an operator must act; 1 GiB
         // holds a day of log entries, payloads and RocksDB's compactions.
-        Self { percent: 5, bytes: 1024 * 1024 * 1024 }
+        Self {
+            percent: 5,
+            bytes: 1024 * 1024 * 1024,
+        }
     }
 }
 
@@ -40,7 +43,11 @@ impl Reserve {
         if room.available.saturating_sub(needed) >= kept_free && room.available >= needed {
             return Ok(());
         }
-        Err(StoreError::OutOfSpace { available: room.available, kept_free, needed })
+        Err(StoreError::OutOfSpace {
+            available: room.available,
+            kept_free,
+            needed,
+        })
     }
 }
 
@@ -50,14 +57,30 @@ mod tests {
 
     #[test]
     fn the_larger_reserve_counts() {
-        let room = Room { total: 1000, available: 100 };
-        let percent = Reserve { percent: 5, bytes: 0 };
+        let room = Room {
+            total: 1000,
+            available: 100,
+        };
+        let percent = Reserve {
+            percent: 5,
+            bytes: 0,
+        };
         assert_eq!(percent.admit(room, 50), Ok(()));
-        let refused = StoreError::OutOfSpace { available: 100, kept_free: 50, needed: 51 };
+        let refused = StoreError::OutOfSpace {
+            available: 100,
+            kept_free: 50,
+            needed: 51,
+        };
         assert_eq!(percent.admit(room, 51), Err(refused));
-        let bytes = Reserve { percent: 5, bytes: 90 };
+        let bytes = Reserve {
+            percent: 5,
+            bytes: 90,
+        };
         assert!(bytes.admit(room, 10).is_ok() && bytes.admit(room, 11).is_err());
-        let none = Reserve { percent: 0, bytes: 0 };
+        let none = Reserve {
+            percent: 0,
+            bytes: 0,
+        };
         assert!(none.admit(room, 100).is_ok() && none.admit(room, 101).is_err());
     }
 }

@@ -14,7 +14,7 @@ use crypto::digest::Digest;
 use crypto::keys::SymmetricKey;
 use zeroize::Zeroizing;
 
-use super::codec::{RecordError, Reader, Stored, Writer};
+use super::codec::{Reader, RecordError, Stored, Writer};
 use super::error::{Limit, StoreError};
 use super::index::{Batch, Family, Index, IndexError};
 use super::payloads::{PAYLOAD_BYTES_MAX, SealedPayload};
@@ -25,8 +25,7 @@ const PAYLOAD_VERSION: u8 = 1;
 const NAME_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 8;
 /// What a sealed payload is longer than its plaintext, in bytes.
-pub const PAYLOAD_OVERHEAD_BYTES: usize =
-    1 + NAME_BYTES + KEY_ID_BYTES + sealing::OVERHEAD_BYTES;
+pub const PAYLOAD_OVERHEAD_BYTES: usize = 1 + NAME_BYTES + KEY_ID_BYTES + sealing::OVERHEAD_BYTES;
 
 /// Why a payload does not open.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +60,10 @@ impl Stored for SubjectKey {
     fn decode(_version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
         let id = reader.array()?;
         let key = Zeroizing::new(reader.array()?);
-        Ok(Self { id, key: SymmetricKey::from_bytes(&key) })
+        Ok(Self {
+            id,
+            key: SymmetricKey::from_bytes(&key),
+        })
     }
 }
 
@@ -76,7 +78,11 @@ pub struct Subjects {
 impl Subjects {
     pub(super) fn open(path: &Path, root: Arc<RootKey>) -> Result<Self, IndexError> {
         let index = Index::open(path, &[Family::SubjectKeys], &root)?;
-        Ok(Self { index, root, changing: Mutex::new(()) })
+        Ok(Self {
+            index,
+            root,
+            changing: Mutex::new(()),
+        })
     }
 
     /// Seals `plaintext` under the key of `subject` (any bytes that name one person the same way
@@ -122,17 +128,25 @@ impl Subjects {
         if version > PAYLOAD_VERSION {
             return Err(PayloadError::Newer(version));
         }
-        let (name, rest) = rest.split_first_chunk::<NAME_BYTES>().ok_or(PayloadError::Seal)?;
-        let (id, sealed) = rest.split_first_chunk::<KEY_ID_BYTES>().ok_or(PayloadError::Seal)?;
+        let (name, rest) = rest
+            .split_first_chunk::<NAME_BYTES>()
+            .ok_or(PayloadError::Seal)?;
+        let (id, sealed) = rest
+            .split_first_chunk::<KEY_ID_BYTES>()
+            .ok_or(PayloadError::Seal)?;
         let name = Digest(*name);
         let held: Option<SubjectKey> = self.index.get(Family::SubjectKeys, &name.0)?;
-        let held = held.filter(|held| held.id == *id).ok_or(PayloadError::Erased)?;
+        let held = held
+            .filter(|held| held.id == *id)
+            .ok_or(PayloadError::Erased)?;
         sealing::open(&held.key, &place(&name, id, aad), sealed).map_err(|_| PayloadError::Seal)
     }
 
     /// Whether a payload belongs to `subject`, by its name alone.
     pub fn is_of(&self, subject: &[u8], bytes: &[u8]) -> bool {
-        bytes.get(1..=NAME_BYTES).is_some_and(|name| *name == self.name(subject).0)
+        bytes
+            .get(1..=NAME_BYTES)
+            .is_some_and(|name| *name == self.name(subject).0)
     }
 
     /// Destroys the subject's key: the record goes durably, then RocksDB's files are rewritten
@@ -162,9 +176,13 @@ impl Subjects {
         if let Some(held) = self.index.get(Family::SubjectKeys, &name.0)? {
             return Ok(held);
         }
-        let made = SubjectKey { id: random::bytes()?, key: random::key()? };
+        let made = SubjectKey {
+            id: random::bytes()?,
+            key: random::key()?,
+        };
         let mut batch = Batch::default();
-        self.index.put(&mut batch, Family::SubjectKeys, &name.0, &made)?;
+        self.index
+            .put(&mut batch, Family::SubjectKeys, &name.0, &made)?;
         self.index.commit(batch)?;
         Ok(made)
     }
@@ -189,7 +207,10 @@ mod tests {
     use crate::store::root::MasterKey;
 
     fn open(folder: &Path) -> Subjects {
-        let master = MasterKey { version: 1, key: SymmetricKey::from_bytes(&[7; 32]) };
+        let master = MasterKey {
+            version: 1,
+            key: SymmetricKey::from_bytes(&[7; 32]),
+        };
         let root = RootKey::open(folder, folder, &master, true).unwrap();
         Subjects::open(&folder.join("subjects"), Arc::new(root)).unwrap()
     }
@@ -197,13 +218,21 @@ mod tests {
     #[test]
     fn a_payload_opens_after_a_restart_and_only_with_its_aad() {
         let folder = tempfile::tempdir().unwrap();
-        let sealed = open(folder.path()).seal_payload(b"one", b"nonce", b"who and why").unwrap();
-        assert_eq!(sealed.bytes.len(), b"who and why".len() + PAYLOAD_OVERHEAD_BYTES);
+        let sealed = open(folder.path())
+            .seal_payload(b"one", b"nonce", b"who and why")
+            .unwrap();
+        assert_eq!(
+            sealed.bytes.len(),
+            b"who and why".len() + PAYLOAD_OVERHEAD_BYTES
+        );
         assert_eq!(sealed.digest, Digest::sha256(&sealed.bytes));
         let subjects = open(folder.path());
         let opened = subjects.open_payload(b"nonce", &sealed.bytes).unwrap();
         assert_eq!(opened.as_slice(), b"who and why");
-        assert_eq!(subjects.open_payload(b"other", &sealed.bytes), Err(PayloadError::Seal));
+        assert_eq!(
+            subjects.open_payload(b"other", &sealed.bytes),
+            Err(PayloadError::Seal)
+        );
         assert!(subjects.is_of(b"one", &sealed.bytes) && !subjects.is_of(b"two", &sealed.bytes));
     }
 
@@ -215,12 +244,24 @@ mod tests {
         let two = subjects.seal_payload(b"two", b"", b"second").unwrap();
         assert_eq!(subjects.shred(b"one"), Ok(true));
         assert_eq!(subjects.shred(b"one"), Ok(false));
-        assert_eq!(subjects.open_payload(b"", &one.bytes), Err(PayloadError::Erased));
-        assert_eq!(subjects.open_payload(b"", &two.bytes).unwrap().as_slice(), b"second");
+        assert_eq!(
+            subjects.open_payload(b"", &one.bytes),
+            Err(PayloadError::Erased)
+        );
+        assert_eq!(
+            subjects.open_payload(b"", &two.bytes).unwrap().as_slice(),
+            b"second"
+        );
         // A new key for the same person does not bring the old payloads back.
         let again = subjects.seal_payload(b"one", b"", b"third").unwrap();
-        assert_eq!(subjects.open_payload(b"", &one.bytes), Err(PayloadError::Erased));
-        assert_eq!(subjects.open_payload(b"", &again.bytes).unwrap().as_slice(), b"third");
+        assert_eq!(
+            subjects.open_payload(b"", &one.bytes),
+            Err(PayloadError::Erased)
+        );
+        assert_eq!(
+            subjects.open_payload(b"", &again.bytes).unwrap().as_slice(),
+            b"third"
+        );
     }
 
     #[test]
@@ -228,12 +269,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let subjects = open(folder.path());
         subjects.seal_payload(b"one", b"", b"x").unwrap();
-        let sealed = subjects.index.raw(Family::SubjectKeys, &subjects.name(b"one").0);
+        let sealed = subjects
+            .index
+            .raw(Family::SubjectKeys, &subjects.name(b"one").0);
         let holds = || {
-            std::fs::read_dir(folder.path().join("subjects")).unwrap().any(|entry| {
-                let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-                bytes.windows(sealed.len()).any(|window| window == sealed)
-            })
+            std::fs::read_dir(folder.path().join("subjects"))
+                .unwrap()
+                .any(|entry| {
+                    let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+                    bytes.windows(sealed.len()).any(|window| window == sealed)
+                })
         };
         assert!(holds());
         subjects.shred(b"one").unwrap();
@@ -249,7 +294,10 @@ mod tests {
             let mut flipped = sealed.bytes.clone();
             flipped[at] ^= 1;
             assert!(subjects.open_payload(b"", &flipped).is_err(), "byte {at}");
-            assert!(subjects.open_payload(b"", &sealed.bytes[..at]).is_err(), "cut {at}");
+            assert!(
+                subjects.open_payload(b"", &sealed.bytes[..at]).is_err(),
+                "cut {at}"
+            );
         }
         let long = vec![0; PAYLOAD_BYTES_MAX];
         let limit = StoreError::Limit(Limit::Value(long.len()));

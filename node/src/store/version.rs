@@ -57,9 +57,10 @@ pub fn check(folder: &Path, fresh: bool) -> Result<bool, VersionError> {
         .and_then(|digits| digits.parse::<u32>().ok());
     match number {
         Some(CURRENT) => Ok(true),
-        Some(found) if found > CURRENT => {
-            Err(VersionError::Newer { folder: folder.to_path_buf(), found })
-        }
+        Some(found) if found > CURRENT => Err(VersionError::Newer {
+            folder: folder.to_path_buf(),
+            found,
+        }),
         Some(_) | None => Err(foreign()),
     }
 }
@@ -91,7 +92,10 @@ mod tests {
         mark(path, path).unwrap();
         assert_eq!(check(path, false), Ok(true));
         std::fs::write(path.join(MARKER), "radmesh-data/2\n").unwrap();
-        let newer = VersionError::Newer { folder: path.to_path_buf(), found: 2 };
+        let newer = VersionError::Newer {
+            folder: path.to_path_buf(),
+            found: 2,
+        };
         assert_eq!(check(path, false), Err(newer));
         for junk in ["radmesh-data/0\n", "radmesh-data/1", "", "x"] {
             std::fs::write(path.join(MARKER), junk).unwrap();

@@ -50,9 +50,12 @@ impl IndexError {
         let detail = error.as_ref().to_owned();
         match error.kind() {
             ErrorKind::Corruption => Self::Corrupt { path, detail },
-            ErrorKind::IOError => {
-                Self::Disk(DiskError { cause: cause(&detail), action, path, errno: None })
-            }
+            ErrorKind::IOError => Self::Disk(DiskError {
+                cause: cause(&detail),
+                action,
+                path,
+                errno: None,
+            }),
             ErrorKind::NotFound
             | ErrorKind::NotSupported
             | ErrorKind::InvalidArgument

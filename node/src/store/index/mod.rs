@@ -16,9 +16,7 @@ mod options;
 use std::path::{Path, PathBuf};
 
 use crypto::keys::SymmetricKey;
-use rocksdb::{
-    ColumnFamily, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch,
-};
+use rocksdb::{ColumnFamily, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch};
 
 pub use error::IndexError;
 
@@ -94,7 +92,11 @@ impl Index {
             DB::open_cf_descriptors(&options::database(), path, options::families(families));
         let db = opened.map_err(|error| IndexError::new(path, "open", &error))?;
         let key = |family: &Family| (*family, root.derive(labels::VALUES, family.name()));
-        Ok(Self { db, path: path.to_path_buf(), keys: families.iter().map(key).collect() })
+        Ok(Self {
+            db,
+            path: path.to_path_buf(),
+            keys: families.iter().map(key).collect(),
+        })
     }
 
     /// Reads and opens one record.
@@ -114,7 +116,9 @@ impl Index {
     /// # Errors
     /// As [`Index::get`].
     pub fn contains(&self, family: Family, key: &[u8]) -> Result<bool, IndexError> {
-        let found = self.db.get_pinned_cf_opt(self.handle(family)?, key, &checked());
+        let found = self
+            .db
+            .get_pinned_cf_opt(self.handle(family)?, key, &checked());
         Ok(found.map_err(|error| self.error("read", &error))?.is_some())
     }
 
@@ -128,13 +132,16 @@ impl Index {
         prefix: &'a [u8],
     ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, T), IndexError>> + 'a, IndexError> {
         let mode = IteratorMode::From(prefix, Direction::Forward);
-        let items = self.db.iterator_cf_opt(self.handle(family)?, checked(), mode);
+        let items = self
+            .db
+            .iterator_cf_opt(self.handle(family)?, checked(), mode);
         let opened = items.map(move |item| {
             let (key, value) = item.map_err(|error| self.error("read", &error))?;
             if !key.starts_with(prefix) {
                 return Ok(None);
             }
-            self.open_value(family, &key, &value).map(|record| Some((key, record)))
+            self.open_value(family, &key, &value)
+                .map(|record| Some((key, record)))
         });
         Ok(opened.map_while(Result::transpose))
     }
@@ -182,12 +189,16 @@ impl Index {
     /// `IndexError` from the flush.
     pub fn purge(&self, families: &[Family]) -> Result<(), IndexError> {
         // All families are flushed: a log file stays as long as one of them needs it.
-        let all: Result<Vec<_>, _> =
-            self.keys.iter().map(|(family, _)| self.handle(*family)).collect();
+        let all: Result<Vec<_>, _> = self
+            .keys
+            .iter()
+            .map(|(family, _)| self.handle(*family))
+            .collect();
         let flushed = self.db.flush_cfs_opt(&all?, &FlushOptions::default());
         flushed.map_err(|error| self.error("flush", &error))?;
         for family in families {
-            self.db.compact_range_cf(self.handle(*family)?, None::<&[u8]>, None::<&[u8]>);
+            self.db
+                .compact_range_cf(self.handle(*family)?, None::<&[u8]>, None::<&[u8]>);
         }
         Ok(())
     }
@@ -206,7 +217,10 @@ impl Index {
     /// A value as it lies in RocksDB, for tests that look for it elsewhere.
     #[cfg(test)]
     pub(super) fn raw(&self, family: Family, key: &[u8]) -> Vec<u8> {
-        self.db.get_cf(self.handle(family).unwrap(), key).unwrap().unwrap()
+        self.db
+            .get_cf(self.handle(family).unwrap(), key)
+            .unwrap()
+            .unwrap()
     }
 
     fn open_value<T: Stored>(
@@ -219,7 +233,10 @@ impl Index {
         let (&version, sealed) = value.split_first().ok_or(record(RecordError::Short))?;
         if version > T::VERSION {
             // Said before the seal is tried: a newer program may seal otherwise.
-            return Err(record(RecordError::Newer { found: version, known: T::VERSION }));
+            return Err(record(RecordError::Newer {
+                found: version,
+                known: T::VERSION,
+            }));
         }
         let plain = sealing::open(self.key(family)?, &place(family, version, key), sealed)
             .map_err(|_| record(RecordError::Seal))?;
@@ -227,17 +244,24 @@ impl Index {
     }
 
     fn handle(&self, family: Family) -> Result<&ColumnFamily, IndexError> {
-        self.db.cf_handle(family.name()).ok_or_else(|| self.not_opened(family))
+        self.db
+            .cf_handle(family.name())
+            .ok_or_else(|| self.not_opened(family))
     }
 
     fn key(&self, family: Family) -> Result<&SymmetricKey, IndexError> {
         let found = self.keys.iter().find(|(named, _)| *named == family);
-        found.map(|(_, key)| key).ok_or_else(|| self.not_opened(family))
+        found
+            .map(|(_, key)| key)
+            .ok_or_else(|| self.not_opened(family))
     }
 
     fn not_opened(&self, family: Family) -> IndexError {
         let detail = format!("family '{}' was not opened", family.name());
-        IndexError::Refused { path: self.path.clone(), detail }
+        IndexError::Refused {
+            path: self.path.clone(),
+            detail,
+        }
     }
 
     fn error(&self, action: &'static str, error: &rocksdb::Error) -> IndexError {

@@ -24,7 +24,10 @@ impl Stored for Text {
 const FAMILIES: &[Family] = &[Family::Kv, Family::Derived];
 
 fn root(folder: &Path) -> RootKey {
-    let master = MasterKey { version: 1, key: SymmetricKey::from_bytes(&[7; 32]) };
+    let master = MasterKey {
+        version: 1,
+        key: SymmetricKey::from_bytes(&[7; 32]),
+    };
     RootKey::open(folder, folder, &master, true).unwrap()
 }
 
@@ -34,7 +37,9 @@ fn open(folder: &Path) -> Index {
 
 fn put(index: &Index, key: &[u8], text: &str) {
     let mut batch = Batch::default();
-    index.put(&mut batch, Family::Kv, key, &Text(text.into())).unwrap();
+    index
+        .put(&mut batch, Family::Kv, key, &Text(text.into()))
+        .unwrap();
     index.commit(batch).unwrap();
 }
 
@@ -43,7 +48,10 @@ fn what_was_committed_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     put(&open(folder.path()), b"a", "one");
     let index = open(folder.path());
-    assert_eq!(index.get::<Text>(Family::Kv, b"a").unwrap(), Some(Text("one".into())));
+    assert_eq!(
+        index.get::<Text>(Family::Kv, b"a").unwrap(),
+        Some(Text("one".into()))
+    );
     assert_eq!(index.get::<Text>(Family::Derived, b"a").unwrap(), None);
     let mut batch = Batch::default();
     batch.delete(Family::Kv, b"a");
@@ -85,12 +93,21 @@ fn a_changed_moved_or_relabelled_record_is_refused() {
     put(&index, b"a", "one");
     let handle = index.handle(Family::Kv).unwrap();
     let value = index.db.get_cf(handle, b"a").unwrap().unwrap();
-    let refused = |problem| Err(IndexError::Record { family: Family::Kv, problem });
+    let refused = |problem| {
+        Err(IndexError::Record {
+            family: Family::Kv,
+            problem,
+        })
+    };
     for at in 1..value.len() {
         let mut flipped = value.clone();
         flipped[at] ^= 1;
         index.db.put_cf(handle, b"a", &flipped).unwrap();
-        assert_eq!(index.get::<Text>(Family::Kv, b"a"), refused(RecordError::Seal), "{at}");
+        assert_eq!(
+            index.get::<Text>(Family::Kv, b"a"),
+            refused(RecordError::Seal),
+            "{at}"
+        );
     }
     let mut newer = value.clone();
     newer[0] = 2;
@@ -98,13 +115,22 @@ fn a_changed_moved_or_relabelled_record_is_refused() {
     let problem = RecordError::Newer { found: 2, known: 1 };
     assert_eq!(index.get::<Text>(Family::Kv, b"a"), refused(problem));
     index.db.put_cf(handle, b"b", &value).unwrap();
-    assert_eq!(index.get::<Text>(Family::Kv, b"b"), refused(RecordError::Seal));
+    assert_eq!(
+        index.get::<Text>(Family::Kv, b"b"),
+        refused(RecordError::Seal)
+    );
     index.db.put_cf(handle, b"c", b"").unwrap();
-    assert_eq!(index.get::<Text>(Family::Kv, b"c"), refused(RecordError::Short));
+    assert_eq!(
+        index.get::<Text>(Family::Kv, b"c"),
+        refused(RecordError::Short)
+    );
     let derived = index.handle(Family::Derived).unwrap();
     index.db.put_cf(derived, b"a", &value).unwrap();
     let problem = RecordError::Seal;
-    let elsewhere = Err(IndexError::Record { family: Family::Derived, problem });
+    let elsewhere = Err(IndexError::Record {
+        family: Family::Derived,
+        problem,
+    });
     assert_eq!(index.get::<Text>(Family::Derived, b"a"), elsewhere);
 }
 
@@ -156,11 +182,16 @@ fn a_damaged_table_is_refused_on_read() {
     let path = folder.path().join("index");
     let outcome = Index::open(&path, FAMILIES, &root(folder.path()))
         .and_then(|index| index.get::<Text>(Family::Kv, &[0]).map(drop));
-    assert!(matches!(outcome, Err(IndexError::Corrupt { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(IndexError::Corrupt { .. })),
+        "{outcome:?}"
+    );
 }
 
 fn write_ahead_log(folder: &Path) -> PathBuf {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut logs: Vec<_> = entries
         .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
         .filter(|path| fs::metadata(path).unwrap().len() > 0)

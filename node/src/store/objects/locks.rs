@@ -49,5 +49,7 @@ fn take<'a>(
     stripes: &'a [Mutex<()>; STRIPES],
     name: &Digest,
 ) -> Result<MutexGuard<'a, ()>, StoreError> {
-    stripes[usize::from(name.0[0]) % STRIPES].lock().map_err(|_| StoreError::Poisoned)
+    stripes[usize::from(name.0[0]) % STRIPES]
+        .lock()
+        .map_err(|_| StoreError::Poisoned)
 }

@@ -111,7 +111,11 @@ impl Store {
         let _study = self.locks.study(&names.study)?;
         let before = self.table.get_or_room(&names.study)?;
         let series = names.series_prefix();
-        let new_series = self.index.scan::<ObjectRecord>(Family::Objects, &series)?.next().is_none();
+        let new_series = self
+            .index
+            .scan::<ObjectRecord>(Family::Objects, &series)?
+            .next()
+            .is_none();
         let summary = before.unwrap_or_else(|| StudySummary::empty(meta));
         let summary = summary.with(meta, record.length(), new_series);
         let key = names.object(record.id);
@@ -120,8 +124,10 @@ impl Store {
             object: key.clone(),
         };
         let mut batch = Batch::default();
-        self.index.put(&mut batch, Family::Instances, &names.instance.0, &instance)?;
-        self.index.put(&mut batch, Family::Studies, &names.study.0, &summary)?;
+        self.index
+            .put(&mut batch, Family::Instances, &names.instance.0, &instance)?;
+        self.index
+            .put(&mut batch, Family::Studies, &names.study.0, &summary)?;
         self.put_object(&mut batch, Family::Objects, &key, (record, header))?;
         self.index.commit(batch)?;
         self.table.write()?.insert(names.study, summary);
@@ -138,10 +144,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.index.put(batch, family, key, record)?;
         let header = HeaderRecord(header.to_vec());
-        self.index.put(batch, Family::Headers, &record.id.0, &header)?;
+        self.index
+            .put(batch, Family::Headers, &record.id.0, &header)?;
         for part in &record.parts {
-            let file = FileRecord { length: part.sealed_length(), owner: key.to_vec() };
-            self.index.put(batch, Family::Files, &part.sealed.0, &file)?;
+            let file = FileRecord {
+                length: part.sealed_length(),
+                owner: key.to_vec(),
+            };
+            self.index
+                .put(batch, Family::Files, &part.sealed.0, &file)?;
         }
         Ok(())
     }
@@ -158,7 +169,9 @@ impl Store {
         Names {
             study: self.study_name(meta.study_uid.expose()),
             series: short,
-            instance: self.root.name(labels::INSTANCE, &[meta.sop_uid.expose().as_bytes()]),
+            instance: self
+                .root
+                .name(labels::INSTANCE, &[meta.sop_uid.expose().as_bytes()]),
         }
     }
 
@@ -168,7 +181,10 @@ impl Store {
 
     /// The name under which the same UID with the same bytes is known again.
     pub(super) fn duplicate_name(&self, meta: &ObjectMeta, dataset: &Digest) -> Digest {
-        let parts = [meta.sop_uid.expose().as_bytes(), dataset.as_bytes().as_slice()];
+        let parts = [
+            meta.sop_uid.expose().as_bytes(),
+            dataset.as_bytes().as_slice(),
+        ];
         self.root.name(labels::DUPLICATE, &parts)
     }
 }
@@ -182,9 +198,19 @@ fn check_limits(meta: &ObjectMeta, header: &[u8], bulks: &[BulkSpec]) -> Result<
         return refuse(Limit::Bulks(bulks.len()));
     }
     let uids = [&meta.study_uid, &meta.series_uid, &meta.sop_uid].map(|uid| uid.expose().len());
-    let plain = [&meta.sop_class_uid, &meta.transfer_syntax_uid, &meta.modality].map(String::len);
+    let plain = [
+        &meta.sop_class_uid,
+        &meta.transfer_syntax_uid,
+        &meta.modality,
+    ]
+    .map(String::len);
     let fields = meta.study.all().map(|field| field.expose().len());
-    let longest = uids.into_iter().chain(plain).chain(fields).max().unwrap_or(0);
+    let longest = uids
+        .into_iter()
+        .chain(plain)
+        .chain(fields)
+        .max()
+        .unwrap_or(0);
     if longest > TEXT_BYTES_MAX {
         return refuse(Limit::Text(longest));
     }
@@ -199,7 +225,10 @@ fn check_limits(meta: &ObjectMeta, header: &[u8], bulks: &[BulkSpec]) -> Result<
             return refuse(Limit::Frames(bulk.frames.len()));
         }
         let inside = |end: u64| end <= bulk.length;
-        let ends = bulk.frames.iter().map(|frame| frame.offset.checked_add(frame.length));
+        let ends = bulk
+            .frames
+            .iter()
+            .map(|frame| frame.offset.checked_add(frame.length));
         if !ends.into_iter().all(|end| end.is_some_and(inside)) {
             return refuse(Limit::FrameRange);
         }

@@ -38,7 +38,9 @@ impl Store {
         if let Some(kept) = self.index.get::<ObjectRecord>(Family::Quarantine, &key)? {
             return Ok(Put::Conflict(kept.id));
         }
-        let kept = self.index.scan::<ObjectRecord>(Family::Quarantine, &instance.0)?;
+        let kept = self
+            .index
+            .scan::<ObjectRecord>(Family::Quarantine, &instance.0)?;
         if kept.take(PER_UID_MAX).count() == PER_UID_MAX {
             return Err(StoreError::QuarantineFull);
         }
@@ -62,7 +64,9 @@ impl Store {
     /// `StoreError::Index`.
     pub fn quarantined(&self) -> Result<Vec<ObjectRecord>, StoreError> {
         let found = self.index.scan::<ObjectRecord>(Family::Quarantine, b"")?;
-        Ok(found.map(|item| item.map(|(_, record)| record)).collect::<Result<_, _>>()?)
+        Ok(found
+            .map(|item| item.map(|(_, record)| record))
+            .collect::<Result<_, _>>()?)
     }
 
     /// Discards a quarantined object: its records durably, then its files.
@@ -86,6 +90,9 @@ impl Store {
 /// The object id at the end of an object's key.
 fn id_in(key: &[u8]) -> Result<ObjectId, StoreError> {
     let problem = RecordError::Value("object key");
-    let id = key.last_chunk().ok_or(IndexError::Record { family: Family::Instances, problem })?;
+    let id = key.last_chunk().ok_or(IndexError::Record {
+        family: Family::Instances,
+        problem,
+    })?;
     Ok(ObjectId(*id))
 }

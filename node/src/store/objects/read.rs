@@ -57,8 +57,9 @@ impl Store {
     pub fn objects(&self, study_uid: &str) -> Result<Vec<ObjectRecord>, StoreError> {
         let name = self.study_name(study_uid);
         let found = self.index.scan::<ObjectRecord>(Family::Objects, &name.0)?;
-        let mut records: Vec<_> =
-            found.map(|item| item.map(|(_, record)| record)).collect::<Result<_, _>>()?;
+        let mut records: Vec<_> = found
+            .map(|item| item.map(|(_, record)| record))
+            .collect::<Result<_, _>>()?;
         records.sort_by_cached_key(ObjectRecord::order);
         Ok(records)
     }
@@ -69,7 +70,9 @@ impl Store {
     /// `StoreError::Unknown`, or `Index` when it does not open.
     pub fn header(&self, id: ObjectId) -> Result<Vec<u8>, StoreError> {
         let found: Option<HeaderRecord> = self.index.get(Family::Headers, &id.0)?;
-        found.map(|header| header.0).ok_or(StoreError::Unknown("object"))
+        found
+            .map(|header| header.0)
+            .ok_or(StoreError::Unknown("object"))
     }
 
     /// Opens a sealed file that a record owns, to send its ciphertext as it lies there.
@@ -81,16 +84,28 @@ impl Store {
         let owned: Option<FileRecord> = self.index.get(Family::Files, &file.0)?;
         let length = owned.ok_or(StoreError::Unknown("sealed file"))?.length;
         let path = seal::path_of(&self.layout, file);
-        let damaged = |problem| StoreError::Damaged(Damage { file: *file, problem });
+        let damaged = |problem| {
+            StoreError::Damaged(Damage {
+                file: *file,
+                problem,
+            })
+        };
         let opened = match File::open(&path).at("open", &path) {
             Ok(opened) => opened,
-            Err(DiskError { cause: Cause::Missing, .. }) => return Err(damaged(Problem::Missing)),
+            Err(DiskError {
+                cause: Cause::Missing,
+                ..
+            }) => return Err(damaged(Problem::Missing)),
             Err(error) => return Err(error.into()),
         };
         if opened.metadata().at("measure", &path)?.len() != length {
             return Err(damaged(Problem::Length));
         }
-        Ok(SealedFile { file: opened, name: *file, length })
+        Ok(SealedFile {
+            file: opened,
+            name: *file,
+            length,
+        })
     }
 
     /// Opens a bulk value for reading its plaintext here: for the hospital's own screens and for
@@ -129,7 +144,11 @@ impl SealedFile {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
         self.file.read_exact_at(buffer, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                return Damage { file: self.name, problem: Problem::Length }.into();
+                return Damage {
+                    file: self.name,
+                    problem: Problem::Length,
+                }
+                .into();
             }
             let path = self.name.to_hex();
             DiskError::new("read sealed file", path.as_ref(), &error).into()
@@ -151,9 +170,17 @@ impl PlainFile {
         let mut salt = [0; SALT_LEN];
         file.read_at(0, &mut salt)?;
         let cipher = SegmentCipher::new(&part.key, part.id, salt, part.length);
-        let damaged = |_| Damage { file: file.name, problem: Problem::Length };
+        let damaged = |_| Damage {
+            file: file.name,
+            problem: Problem::Length,
+        };
         let opener = Opener::new(cipher, part.length).map_err(damaged)?;
-        Ok(Self { file, opener, position: 0, held: None })
+        Ok(Self {
+            file,
+            opener,
+            position: 0,
+            held: None,
+        })
     }
 
     /// Plaintext bytes.
@@ -176,12 +203,18 @@ impl PlainFile {
             self.file.read_at(range.start, &mut buffer)?;
             if !buffer.is_empty() {
                 let problem = Problem::Segment(index);
-                let damaged = |_| Damage { file: self.file.name, problem };
+                let damaged = |_| Damage {
+                    file: self.file.name,
+                    problem,
+                };
                 self.opener.open(index, &mut buffer).map_err(damaged)?;
             }
             self.held = Some((index, buffer));
         }
-        Ok(self.held.as_ref().map_or(&[], |(_, plain)| plain.as_slice()))
+        Ok(self
+            .held
+            .as_ref()
+            .map_or(&[], |(_, plain)| plain.as_slice()))
     }
 }
 

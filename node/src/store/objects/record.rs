@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{BulkSpec, Frame, ObjectId, ObjectMeta};
 use crate::phi::Phi;
-use crate::store::codec::{RecordError, Reader, Stored, Writer};
+use crate::store::codec::{Reader, RecordError, Stored, Writer};
 use crate::store::labels;
 
 /// One stored object.
@@ -124,7 +124,9 @@ impl ObjectRecord {
 
     /// Plaintext bytes of header and bulk.
     pub fn length(&self) -> u64 {
-        self.parts.iter().fold(self.header_length, |sum, part| sum.saturating_add(part.length))
+        self.parts.iter().fold(self.header_length, |sum, part| {
+            sum.saturating_add(part.length)
+        })
     }
 
     /// The order in which a study's objects are listed: series number, series, instance number,
@@ -178,7 +180,9 @@ impl Stored for ObjectRecord {
             dataset: Digest(reader.array()?),
             parts: {
                 let count = reader.count(PART_BYTES_MIN)?;
-                (0..count).map(|_| decode_part(reader)).collect::<Result<_, _>>()?
+                (0..count)
+                    .map(|_| decode_part(reader))
+                    .collect::<Result<_, _>>()?
             },
         })
     }
@@ -222,7 +226,10 @@ fn decode_part(reader: &mut Reader<'_>) -> Result<Part, RecordError> {
             let count = reader.count(FRAME_BYTES)?;
             let mut frames = Vec::with_capacity(count);
             for _ in 0..count {
-                frames.push(Frame { offset: reader.u64()?, length: reader.u64()? });
+                frames.push(Frame {
+                    offset: reader.u64()?,
+                    length: reader.u64()?,
+                });
             }
             frames
         },
@@ -261,7 +268,10 @@ impl Stored for InstanceRecord {
     }
 
     fn decode(_version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
-        Ok(Self { duplicate: Digest(reader.array()?), object: reader.bytes()?.to_vec() })
+        Ok(Self {
+            duplicate: Digest(reader.array()?),
+            object: reader.bytes()?.to_vec(),
+        })
     }
 }
 
@@ -282,6 +292,9 @@ impl Stored for FileRecord {
     }
 
     fn decode(_version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
-        Ok(Self { length: reader.u64()?, owner: reader.bytes()?.to_vec() })
+        Ok(Self {
+            length: reader.u64()?,
+            owner: reader.bytes()?.to_vec(),
+        })
     }
 }

@@ -41,7 +41,12 @@ fn below(file: &Digest) -> PathBuf {
 
 impl<'a> Placed<'a> {
     pub(super) fn new(layout: &'a Layout, locks: &'a Locks) -> Self {
-        Self { locks, layout, files: Vec::new(), kept: false }
+        Self {
+            locks,
+            layout,
+            files: Vec::new(),
+            kept: false,
+        }
     }
 
     /// The record is committed: the files stay.
@@ -100,7 +105,11 @@ pub(super) fn seal<S: Read + Seek>(
         digests.push(digest);
     }
     let dataset = record::dataset_digest(&meta.transfer_syntax_uid, header, bulks, &digests);
-    Ok(SealedParts { id: ObjectId(random::bytes()?), parts, dataset })
+    Ok(SealedParts {
+        id: ObjectId(random::bytes()?),
+        parts,
+        dataset,
+    })
 }
 
 /// The dataset digest alone, for an object whose UID is known already.
@@ -124,7 +133,12 @@ pub(super) fn digest_only<S: Read + Seek>(
         }
         digests.push(hasher.finish());
     }
-    Ok(record::dataset_digest(&meta.transfer_syntax_uid, header, bulks, &digests))
+    Ok(record::dataset_digest(
+        &meta.transfer_syntax_uid,
+        header,
+        bulks,
+        &digests,
+    ))
 }
 
 /// Returns the part and SHA-256 of its plaintext.
@@ -173,7 +187,9 @@ fn seal_one<S: Read + Seek>(
 
 fn seek<S: Seek>(source: &mut S, bulk: &BulkSpec) -> Result<(), StoreError> {
     let sought = source.seek(SeekFrom::Start(bulk.source_offset));
-    sought.map(drop).map_err(|error| StoreError::Source(error.kind()))
+    sought
+        .map(drop)
+        .map_err(|error| StoreError::Source(error.kind()))
 }
 
 /// Reads segment `index` of a value of `length` bytes into the reused buffer.
@@ -184,5 +200,7 @@ fn fill<S: Read>(
     buffer: &mut Vec<u8>,
 ) -> Result<(), StoreError> {
     buffer.resize(segment::segment_plain_len(length, index), 0);
-    source.read_exact(buffer).map_err(|error| StoreError::Source(error.kind()))
+    source
+        .read_exact(buffer)
+        .map_err(|error| StoreError::Source(error.kind()))
 }

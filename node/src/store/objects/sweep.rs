@@ -44,7 +44,9 @@ impl Store {
         }
         for item in self.index.scan::<FileRecord>(Family::Files, b"")? {
             let (key, _) = item?;
-            let Ok(name) = <[u8; 32]>::try_from(&*key) else { continue };
+            let Ok(name) = <[u8; 32]>::try_from(&*key) else {
+                continue;
+            };
             let name = Digest(name);
             // A file may go with its record between the two looks, so the record is asked again.
             if !seal::path_of(&self.layout, &name).exists()

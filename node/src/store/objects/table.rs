@@ -8,7 +8,7 @@ use crypto::digest::Digest;
 
 use super::{ObjectMeta, StudyFields};
 use crate::phi::Phi;
-use crate::store::codec::{RecordError, Reader, Stored, Writer};
+use crate::store::codec::{Reader, RecordError, Stored, Writer};
 use crate::store::error::StoreError;
 use crate::store::index::{Family, Index, IndexError};
 
@@ -108,7 +108,9 @@ impl Stored for StudySummary {
         Ok(Self {
             study_uid,
             fields,
-            modalities: (0..count).map(|_| reader.text()).collect::<Result<_, _>>()?,
+            modalities: (0..count)
+                .map(|_| reader.text())
+                .collect::<Result<_, _>>()?,
             series: reader.u64()?,
             objects: reader.u64()?,
             bytes: reader.u64()?,
@@ -135,14 +137,19 @@ impl StudyTable {
         for item in index.scan::<StudySummary>(Family::Studies, b"")? {
             let (key, summary) = item?;
             let problem = RecordError::Value("study name");
-            let name = <[u8; 32]>::try_from(&*key)
-                .map_err(|_| IndexError::Record { family: Family::Studies, problem })?;
+            let name = <[u8; 32]>::try_from(&*key).map_err(|_| IndexError::Record {
+                family: Family::Studies,
+                problem,
+            })?;
             if studies.len() == studies_max {
                 return Err(StoreError::TableFull(studies_max));
             }
             studies.insert(Digest(name), summary);
         }
-        Ok(Self { studies: RwLock::new(studies), studies_max })
+        Ok(Self {
+            studies: RwLock::new(studies),
+            studies_max,
+        })
     }
 
     /// The study's summary, if it is there; `TableFull` when it is not and cannot be added.

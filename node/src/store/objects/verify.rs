@@ -43,7 +43,10 @@ impl Store {
                     Ok(bytes) => report.bytes += bytes,
                     Err(StoreError::Damaged(damage)) => report.damaged.push((record.id, damage)),
                     Err(StoreError::Unknown(_)) => {
-                        let damage = Damage { file: part.sealed, problem: Problem::Missing };
+                        let damage = Damage {
+                            file: part.sealed,
+                            problem: Problem::Missing,
+                        };
                         report.damaged.push((record.id, damage));
                     }
                     Err(error) => return Err(error),
@@ -65,7 +68,11 @@ impl Store {
             offset += count;
         }
         if hasher.finish() != part.sealed {
-            return Err(Damage { file: part.sealed, problem: Problem::Digest }.into());
+            return Err(Damage {
+                file: part.sealed,
+                problem: Problem::Digest,
+            }
+            .into());
         }
         Ok(offset)
     }
