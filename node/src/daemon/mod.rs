@@ -82,7 +82,11 @@ pub fn run(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result
 
 /// Waits for the log's writer, which closes the store: a process that exits under it aborts.
 fn join_writer(life: &Life) {
-    let writer = life.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let writer = life
+        .writer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let Some(writer) = writer else { return };
     let until = Instant::now() + STOPPING;
     while !writer.is_finished() && Instant::now() < until {

@@ -79,7 +79,12 @@ pub async fn pump(
     witness: Option<Arc<WitnessRole>>,
     life: Life,
 ) {
-    let Life { timeline, ending, connections, .. } = life;
+    let Life {
+        timeline,
+        ending,
+        connections,
+        ..
+    } = life;
     loop {
         let event = tokio::select! {
             () = ending.cancelled() => return,

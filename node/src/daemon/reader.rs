@@ -277,7 +277,9 @@ async fn on_duty(sessions: Arc<Sessions>, driver: DriverHandle, connections: Arc
     let mut session: Option<(Vec<u8>, Instant)> = None;
     loop {
         let connected = connections.load(Ordering::Relaxed);
-        let renew = session.as_ref().is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
+        let renew = session
+            .as_ref()
+            .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
         if renew || connected != told {
             match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
                 Ok(advertised) => session = Some(advertised),

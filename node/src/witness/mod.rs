@@ -16,8 +16,7 @@ use protocol::audit::witness::{Answer, KnownLogs, admit};
 use protocol::member::Roster;
 
 use crate::driver::clock;
-use crate::driver::log::files::replace;
-use crate::files::FileError;
+use crate::files::{FileError, Readers, replace};
 
 /// First line of a head's file.
 const VERSION: &str = "radmesh-head/1";
@@ -108,7 +107,7 @@ impl WitnessRole {
             "{}.head",
             Digest::sha256(origin.as_str().as_bytes()).to_hex()
         ));
-        if let Err(error) = replace(&file, render(&origin, &head).as_bytes()) {
+        if let Err(error) = replace(&file, render(&origin, &head).as_bytes(), Readers::Owner) {
             tracing::error!(%error, "a head cannot be kept: no cosignature");
             return failure();
         }
