@@ -24,6 +24,8 @@ use crate::journal::{Journal, JournalError, JournalReader, LogIdentity};
 use crate::store::Layout;
 use crate::store::payloads::Payloads;
 
+#[cfg(test)]
+pub(crate) use cosigner::split_answer;
 pub use cosigner::{Cosigner, Witness};
 pub use payloads::{PayloadFault, PayloadSeal, Unsealed, frame, unframe};
 pub use replay::{ReplayError, replay};
@@ -194,3 +196,6 @@ impl LogHandle {
         Ok((entry, proof.encode()))
     }
 }
+
+#[cfg(test)]
+mod tests;
