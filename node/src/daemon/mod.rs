@@ -16,6 +16,7 @@ mod names;
 mod network;
 mod orders;
 mod owner;
+mod prekeys;
 mod reader;
 mod roles;
 mod vault;

@@ -18,8 +18,8 @@ use protocol::io::Command;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::Life;
 use super::facts::Pages;
+use super::{Life, prekeys};
 use crate::config::{ReaderSettings, Settings, Trust};
 use crate::control::timeline::Timeline;
 use crate::desk::{
@@ -127,8 +127,12 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         .context("the person key is missing")?;
     let folder = settings.data_dir.join("prekeys");
     let master = SymmetricKey::from_bytes(master.as_bytes());
-    let prekeys = tokio::task::spawn_blocking(move || Prekeys::open(&folder, master)).await??;
-    let prekeys = Arc::new(prekeys);
+    let opened = folder.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        prekeys::remove_old(&opened)?;
+        Ok::<_, anyhow::Error>(Prekeys::open(&opened, master)?)
+    });
+    let prekeys = Arc::new(opening.await??);
     let holdings = Arc::new(Holdings::new(
         reader.memory,
         milestones(life.timeline.clone()),
@@ -156,6 +160,7 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
     });
     let session = Sessions {
         prekeys,
+        folder,
         person: SigningKey::from_seed(&person.seed()),
         id: trust
             .own
@@ -227,6 +232,7 @@ async fn pages(
 /// Makes sessions. No Debug: it holds the person's key.
 struct Sessions {
     prekeys: Arc<Prekeys>,
+    folder: PathBuf,
     person: SigningKey,
     id: PersonId,
     node: NodeId,
@@ -238,6 +244,7 @@ struct Sessions {
 impl Sessions {
     /// A session from now on. Blocks.
     fn make(&self) -> anyhow::Result<Vec<u8>> {
+        prekeys::forget_old(&self.folder, &self.prekeys);
         let now = clock::wall();
         let terms = SessionTerms {
             person: self.id,
