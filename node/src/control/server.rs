@@ -79,6 +79,9 @@ pub trait Facts: Send + Sync + 'static {
     /// [`Undone`].
     fn export(&self, dir: &Path) -> Result<Value, Undone>;
 
+    /// The language of the report that a lease's grant asks for.
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String>;
+
     /// Internal identifiers of objects opened under a lease.
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]>;
 }
@@ -236,10 +239,8 @@ impl Server {
                 is_final,
             } => {
                 let lease = self.lease(fence, owner.as_deref()).await?;
-                let language = match language {
-                    Some(language) => language,
-                    None => self.language(&lease).await?,
-                };
+                let asked = || self.facts.language(lease.fence, lease.owner);
+                let language = language.or_else(asked).ok_or(Refusal::Language)?;
                 let facts = Arc::clone(&self.facts);
                 let (fence, owner) = (lease.fence, lease.owner);
                 let sections = sections
@@ -305,15 +306,6 @@ impl Server {
             _ => Err(Refusal::Ambiguous),
         }
     }
-
-    async fn language(&self, lease: &LeaseView) -> Result<String, Refusal> {
-        let offers = self.driver()?.views().await?.offers;
-        let offer = offers.into_iter().find(|offer| offer.offer == lease.offer);
-        let language = offer.map(|offer| offer.content.report_language);
-        language
-            .filter(|language| !language.is_empty())
-            .ok_or(Refusal::Language)
-    }
 }
 
 fn node(text: &str) -> Result<NodeId, Refusal> {
@@ -342,6 +334,10 @@ mod tests {
 
         fn export(&self, dir: &Path) -> Result<Value, Undone> {
             Ok(json!({ "folder": dir.display().to_string() }))
+        }
+
+        fn language(&self, _fence: Fence, _owner: NodeId) -> Option<String> {
+            None
         }
 
         fn opened(&self, _fence: Fence, _owner: NodeId) -> Vec<[u8; 16]> {

@@ -157,6 +157,12 @@ impl control::Facts for Facts {
         self.logged()?.export.write(dir)
     }
 
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String> {
+        self.desk
+            .as_ref()
+            .and_then(|(port, _)| port.language(fence, owner))
+    }
+
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
         self.desk
             .as_ref()

@@ -24,6 +24,16 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
     config.listen.clone_from(&settings.mesh.listen);
     config.external.clone_from(&settings.mesh.external);
     config.relay = settings.relay;
+    if config.relay && config.external.is_empty() {
+        // A relay names addresses in its reservations; those that it listens on, where they are
+        // somebody's in particular.
+        config.external = config
+            .listen
+            .iter()
+            .filter(|at| is_definite(at))
+            .cloned()
+            .collect();
+    }
     for (node, address) in &settings.mesh.bootstrap {
         config
             .bootstrap
@@ -44,6 +54,17 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
         config.roster.insert(node, known);
     }
     config
+}
+
+/// Whether others could dial the address as it stands: an address of one machine, and a port.
+fn is_definite(address: &Multiaddr) -> bool {
+    use libp2p::multiaddr::Protocol as Part;
+    address.iter().all(|part| match part {
+        Part::Ip4(ip) => !ip.is_unspecified(),
+        Part::Ip6(ip) => !ip.is_unspecified(),
+        Part::Tcp(port) | Part::Udp(port) => port != 0,
+        _ => true,
+    })
 }
 
 /// A consortium's name as topics have it: lower-case letters, digits and `-`.
@@ -148,6 +169,14 @@ pub async fn pump(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_address_that_can_be_dialled_is_definite() {
+        let definite = |text: &str| is_definite(&text.parse().expect("an address"));
+        assert!(definite("/ip4/192.0.2.1/udp/4001/quic-v1") && definite("/ip6/::1/tcp/1"));
+        assert!(!definite("/ip4/0.0.0.0/tcp/4001") && !definite("/ip6/::/tcp/4001"));
+        assert!(!definite("/ip4/192.0.2.1/udp/0/quic-v1"));
+    }
 
     #[test]
     fn topic_names_are_plain() {

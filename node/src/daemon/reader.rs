@@ -1,8 +1,9 @@
 //! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,8 +12,9 @@ use crypto::envelope::Envelope;
 use crypto::keys::{SigningKey, SymmetricKey};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use protocol::document::Document as _;
+use protocol::document::grant::Grant;
 use protocol::document::session::Session;
+use protocol::document::{self, Document as _};
 use protocol::ids::{Fence, NodeId, PersonId};
 use protocol::io::Command;
 use serde_json::json;
@@ -67,10 +69,15 @@ pub(super) struct Port {
     holdings: Arc<Holdings>,
     room: Arc<Semaphore>,
     timeline: Timeline,
+    /// What each lease's grant says of the report's language; as many as there are leases.
+    languages: Arc<Mutex<BTreeMap<LeaseKey, String>>>,
 }
 
 impl DeskPort for Port {
     fn fetch(&self, fence: Fence, owner: NodeId, grant: Vec<u8>, session: Vec<u8>) {
+        if let Some(language) = language_of(&grant) {
+            lock(&self.languages).insert(LeaseKey { owner, fence }, language);
+        }
         let Ok(slot) = Arc::clone(&self.room).try_acquire_owned() else {
             tracing::error!(%owner, %fence, "too many fetches at one time");
             return;
@@ -95,6 +102,7 @@ impl DeskPort for Port {
 
     fn purge(&self, fence: Fence, owner: NodeId) -> BoxFuture<'static, Purged> {
         let holdings = Arc::clone(&self.holdings);
+        lock(&self.languages).remove(&LeaseKey { owner, fence });
         async move {
             let (bytes, objects) = holdings.purge(owner, fence);
             Purged { bytes, objects }
@@ -102,9 +110,27 @@ impl DeskPort for Port {
         .boxed()
     }
 
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String> {
+        lock(&self.languages)
+            .get(&LeaseKey { owner, fence })
+            .cloned()
+    }
+
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
         self.holdings.opened(owner, fence)
     }
+}
+
+/// The core has checked the grant before it asks to fetch; only the language is read here.
+fn language_of(grant: &[u8]) -> Option<String> {
+    let envelope = Envelope::decode(grant).ok()?;
+    let grant: Grant = document::decode(&envelope.payload).ok()?;
+    Some(grant.report_language).filter(|language| !language.is_empty())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every value under these locks is replaced whole: a panic elsewhere leaves it sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts the desk and its pages.
@@ -157,6 +183,7 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         holdings,
         room: Arc::new(Semaphore::new(FETCHES_MAX)),
         timeline: life.timeline.clone(),
+        languages: Arc::default(),
     });
     let session = Sessions {
         prekeys,

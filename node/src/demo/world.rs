@@ -250,8 +250,9 @@ impl World {
             "data_dir = {data}\n\n[identity]\nkeys = {keys}\nunencrypted = true\n\n\
              [consortium]\ngenesis = {genesis}\ngenesis_hash = \"{hash}\"\n\
              credentials = {credentials}\ncredential = {credential}\nquorum = {quorum}\n\n\
-             [mesh]\nlisten = [\"/ip4/127.0.0.1/udp/0/quic-v1\", \"/ip4/127.0.0.1/tcp/0\"]\n\
+             [mesh]\nlisten = [\"/ip4/127.0.0.1/udp/{port}/quic-v1\", \"/ip4/127.0.0.1/tcp/{port}\"]\n\
              bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
+            port = if who == Who::Relay { free_port()? } else { 0 },
             data = text(&folder.join("data")),
             keys = text(&folder.join("keys")),
             genesis = text(&trust.join("genesis.envelope")),
@@ -353,6 +354,14 @@ fn competences(credential: &mut Credential, who: Who, modalities: &[String]) {
     credential.modalities.extend(modalities.iter().filter(known).cloned());
     credential.modalities.sort();
     credential.modalities.dedup();
+}
+
+/// A port that is free for TCP and UDP: a relay must know its own address before it listens.
+fn free_port() -> anyhow::Result<u16> {
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = tcp.local_addr()?.port();
+    std::net::UdpSocket::bind(("127.0.0.1", port))?;
+    Ok(port)
 }
 
 /// A TOML basic string.

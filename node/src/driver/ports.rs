@@ -66,6 +66,9 @@ pub trait DeskPort: Send + Sync + 'static {
     /// Drops keys and plaintext of a lease; done when they are gone.
     fn purge(&self, fence: Fence, owner: NodeId) -> BoxFuture<'static, Purged>;
 
+    /// The language of the report that a lease's grant asks for (BCP 47).
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String>;
+
     /// Internal identifiers of the objects that were opened under a lease, in order.
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]>;
 }
