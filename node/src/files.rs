@@ -185,8 +185,8 @@ pub fn create(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileErr
     sync_folder(folder)
 }
 
-/// Puts a whole new content in place of a file, durably: after a power cut it has the old content or
-/// the new one.
+/// Puts a whole new content in place of a file, durably: after a power cut it has the old content
+/// or the new one.
 ///
 /// # Errors
 /// [`FileError::System`].

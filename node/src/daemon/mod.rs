@@ -19,6 +19,7 @@ mod owner;
 mod prekeys;
 mod reader;
 mod roles;
+mod served;
 mod vault;
 
 use std::sync::atomic::AtomicU64;

@@ -10,8 +10,8 @@ use protocol::limits;
 
 use crate::desk::Prekeys;
 
-/// The age at which a prekey is of no use: no session lasts longer, no lease outlives its grace, and
-/// the clock that dated the file may be off by as much as the consortium tolerates.
+/// The age at which a prekey is of no use: no session lasts longer, no lease outlives its grace,
+/// and the clock that dated the file may be off by as much as the consortium tolerates.
 const OLD: Duration = Duration::from_secs(
     limits::SESSION_MAX.as_secs() + limits::LEASE_GRACE.as_secs() + 2 * limits::SKEW_MAX.as_secs(),
 );

@@ -1,4 +1,4 @@
-//! What the driver asks of the node's other parts: the owner's store and delivery, the reader's desk.
+//! What the driver asks of the node's other parts: the owner's store, the reader's desk.
 
 use futures::future::BoxFuture;
 use protocol::document::grant::Prepared;

@@ -1,4 +1,4 @@
-//! The feeder's thread: takes what waits as one batch, seals its payloads, has the journal commit it.
+//! The feeder's thread: takes what waits as one batch, seals it, has the journal commit it.
 
 use crypto::log::checkpoint::SignedCheckpoint;
 use protocol::audit::entry::EntryDraft;
