@@ -1,4 +1,4 @@
-//! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`; side effects live here.
+//! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`, effects here.
 
 pub mod archive;
 pub mod cli;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::timeline::Timeline;
 use super::view;
-use super::wire::{LINE_MAX, Reply, Request};
+use super::wire::{LINE_MAX, Reply, Request, SectionText};
 use crate::driver::ports::Undone;
 use crate::driver::{AskError, DriverHandle, DriverStopped, LeaseView};
 
@@ -217,19 +217,7 @@ impl Server {
 
     async fn command(&self, request: Request) -> Result<Command, Refusal> {
         match request {
-            Request::Claim { offer, owner } => {
-                let offer = OfferId::from_hex(&offer).ok_or(Refusal::Id("offer"))?;
-                let owner = match owner {
-                    Some(owner) => node(&owner)?,
-                    None => {
-                        let views = self.driver()?.views().await?;
-                        let known = views.offers.iter().find(|view| view.offer == offer);
-                        let none = || Undone("no such offer is in the book".to_owned());
-                        known.ok_or_else(none)?.owner
-                    }
-                };
-                Ok(Command::Claim { offer, owner })
-            }
+            Request::Claim { offer, owner } => self.claim(&offer, owner.as_deref()).await,
             Request::Report {
                 fence,
                 owner,
@@ -239,18 +227,15 @@ impl Server {
                 is_final,
             } => {
                 let lease = self.lease(fence, owner.as_deref()).await?;
-                let asked = || self.facts.language(lease.fence, lease.owner);
-                let language = language.or_else(asked).ok_or(Refusal::Language)?;
-                let facts = Arc::clone(&self.facts);
                 let (fence, owner) = (lease.fence, lease.owner);
-                let sections = sections
-                    .into_iter()
-                    .map(|section| Section {
-                        name: section.name,
-                        text: section.text,
-                    })
-                    .collect();
-                let opened = facts.opened(fence, owner);
+                let asked = || self.facts.language(fence, owner);
+                let language = language.or_else(asked).ok_or(Refusal::Language)?;
+                let section = |given: SectionText| Section {
+                    name: given.name,
+                    text: given.text,
+                };
+                let sections = sections.into_iter().map(section).collect();
+                let opened = self.facts.opened(fence, owner);
                 let draft = ReportDraft {
                     template,
                     language,
@@ -292,6 +277,21 @@ impl Server {
             | Request::Events { .. }
             | Request::Export { .. } => Err(Undone("that is no command".to_owned()).into()),
         }
+    }
+
+    async fn claim(&self, offer: &str, owner: Option<&str>) -> Result<Command, Refusal> {
+        let offer = OfferId::from_hex(offer).ok_or(Refusal::Id("offer"))?;
+        let owner = match owner {
+            Some(owner) => node(owner)?,
+            None => {
+                let offers = self.driver()?.views().await?.offers;
+                let known = offers.iter().find(|view| view.offer == offer);
+                known
+                    .ok_or_else(|| Undone("no such offer is in the book".to_owned()))?
+                    .owner
+            }
+        };
+        Ok(Command::Claim { offer, owner })
     }
 
     async fn lease(&self, fence: u64, owner: Option<&str>) -> Result<LeaseView, Refusal> {

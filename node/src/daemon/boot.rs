@@ -52,18 +52,7 @@ pub(super) async fn boot(
         .context("the credential names no log key")?;
     let config = core_config(settings, trust)?;
     let witnesses = witnesses(trust);
-    let reserve = settings
-        .hospital
-        .as_ref()
-        .map_or(Reserve::default(), |hospital| Reserve {
-            bytes: hospital.reserve,
-            // The operator's number alone counts: a disk's share says nothing on a shared disk.
-            percent: 0,
-        });
-    let options = StoreOptions {
-        reserve,
-        ..StoreOptions::default()
-    };
+    let options = options(settings);
     let names = Names::new(master);
     let data = settings.data_dir.clone();
     let master = MasterKey {
@@ -107,6 +96,21 @@ pub(super) async fn boot(
     let booted = opening.await??;
     tracing::debug!(tick = clock.now().tick.0, "store and log are open");
     Ok(booted)
+}
+
+fn options(settings: &Settings) -> StoreOptions {
+    let reserve = settings
+        .hospital
+        .as_ref()
+        .map_or(Reserve::default(), |hospital| Reserve {
+            bytes: hospital.reserve,
+            // The operator's number alone counts: a disk's share says nothing on a shared disk.
+            percent: 0,
+        });
+    StoreOptions {
+        reserve,
+        ..StoreOptions::default()
+    }
 }
 
 fn open_log(identity: LogIdentity, vault: &Vault) -> Result<log::Opened, log::LogError> {

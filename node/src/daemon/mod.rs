@@ -10,6 +10,7 @@ mod boot;
 mod deliver;
 mod export;
 mod facts;
+mod hospital;
 mod ingest;
 mod lock;
 mod names;

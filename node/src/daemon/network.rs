@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use protocol::ids::NodeId;
 use protocol::member::Roster;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::Life;
 use crate::config::Settings;
 use crate::driver::DriverHandle;
 use crate::mesh::{
-    self, MeshConfig, MeshEvent, MeshEvents, Multiaddr, Protocol, Topic, peer_address,
+    self, MeshConfig, MeshEvent, MeshEvents, Multiaddr, Protocol, Responder, Topic, peer_address,
 };
 use crate::witness::WitnessRole;
 
@@ -59,12 +60,12 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
 /// Whether others could dial the address as it stands: an address of one machine, and a port.
 fn is_definite(address: &Multiaddr) -> bool {
     use libp2p::multiaddr::Protocol as Part;
-    address.iter().all(|part| match part {
-        Part::Ip4(ip) => !ip.is_unspecified(),
-        Part::Ip6(ip) => !ip.is_unspecified(),
-        Part::Tcp(port) | Part::Udp(port) => port != 0,
-        _ => true,
-    })
+    let vague = |part: Part<'_>| {
+        matches!(part, Part::Ip4(ip) if ip.is_unspecified())
+            || matches!(part, Part::Ip6(ip) if ip.is_unspecified())
+            || matches!(part, Part::Tcp(0) | Part::Udp(0))
+    };
+    !address.iter().any(vague)
 }
 
 /// A consortium's name as topics have it: lower-case letters, digits and `-`.
@@ -117,30 +118,21 @@ pub async fn pump(
         match event {
             MeshEvent::Request {
                 from,
-                protocol: Protocol::Case,
+                protocol,
                 bytes,
                 reply,
-            } => {
-                if let Some(driver) = &driver {
-                    driver.message(from, &bytes, reply);
-                }
-            }
-            MeshEvent::Request {
-                from,
-                protocol: Protocol::Witness,
-                bytes,
-                reply,
-            } => {
-                let Some(witness) = witness.clone() else {
-                    continue;
-                };
-                // Bounded by the mesh's own room for requests, which `reply` holds.
-                tokio::task::spawn_blocking(move || {
-                    if let Err(error) = reply.answer(witness.answer(&bytes)) {
-                        tracing::debug!(%from, %error, "no answer went out");
+            } => match protocol {
+                Protocol::Case => {
+                    if let Some(driver) = &driver {
+                        driver.message(from, &bytes, reply);
                     }
-                });
-            }
+                }
+                Protocol::Witness => {
+                    if let Some(witness) = &witness {
+                        cosign(Arc::clone(witness), from, bytes, reply);
+                    }
+                }
+            },
             MeshEvent::Gossip {
                 from,
                 topic: Topic::Adverts,
@@ -164,6 +156,15 @@ pub async fn pump(
             }
         }
     }
+}
+
+/// Answers a log. Bounded by the mesh's own room for requests, which `reply` holds.
+fn cosign(witness: Arc<WitnessRole>, from: NodeId, request: Vec<u8>, reply: Responder) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = reply.answer(witness.answer(&request)) {
+            tracing::debug!(%from, %error, "no answer went out");
+        }
+    });
 }
 
 #[cfg(test)]

@@ -46,16 +46,6 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long before its end a session is renewed, as a part of its span.
 const RENEW_PART: u32 = 10;
 
-/// What the desk is made of.
-pub(super) struct Given<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) reader: &'a ReaderSettings,
-    pub(super) trust: &'a Trust,
-    pub(super) secrets: &'a Secrets,
-    pub(super) opener: StreamOpener,
-    pub(super) life: &'a Life,
-}
-
 /// A desk that runs.
 pub(super) struct Running {
     pub(super) port: Arc<Port>,
@@ -133,16 +123,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the desk and its pages.
-pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
-    let Given {
-        settings,
-        reader,
-        trust,
-        secrets,
-        opener,
-        life,
-    } = given;
+/// Starts the desk and its pages; `None` for a node that is no desk.
+pub(super) async fn start(
+    (settings, trust, secrets): (&Settings, &Trust, &Secrets),
+    opener: StreamOpener,
+    life: &Life,
+) -> anyhow::Result<Option<Running>> {
+    let Some(reader) = &settings.reader else {
+        return Ok(None);
+    };
     let master = secrets
         .master
         .as_ref()
@@ -152,31 +141,13 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         .as_ref()
         .context("the person key is missing")?;
     let folder = settings.data_dir.join("prekeys");
-    let master = SymmetricKey::from_bytes(master.as_bytes());
-    let opened = folder.clone();
-    let opening = tokio::task::spawn_blocking(move || {
-        prekeys::remove_old(&opened)?;
-        Ok::<_, anyhow::Error>(Prekeys::open(&opened, master)?)
-    });
-    let prekeys = Arc::new(opening.await??);
+    let prekeys = open_prekeys(folder.clone(), master).await?;
     let holdings = Arc::new(Holdings::new(
         reader.memory,
         milestones(life.timeline.clone()),
     ));
-    let open: crate::desk::Opener = Arc::new(move |to| {
-        let opener = opener.clone();
-        async move {
-            let opened = opener.open(to).await.map_err(std::io::Error::other)?;
-            Ok(Box::new(opened) as Box<dyn Duplex>)
-        }
-        .boxed()
-    });
-    let desk = Desk::new(
-        Arc::clone(&holdings),
-        Arc::clone(&prekeys),
-        open,
-        FetchOptions::default(),
-    );
+    let (held, open) = (Arc::clone(&holdings), opens(opener));
+    let desk = Desk::new(held, Arc::clone(&prekeys), open, FetchOptions::default());
     let pages = pages(settings, reader, &holdings, life).await?;
     let port = Arc::new(Port {
         desk: Arc::new(desk),
@@ -199,10 +170,31 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         span: reader.session,
         slots: reader.slots,
     };
-    Ok(Running {
+    Ok(Some(Running {
         port,
         pages,
         session,
+    }))
+}
+
+async fn open_prekeys(folder: PathBuf, master: &SymmetricKey) -> anyhow::Result<Arc<Prekeys>> {
+    let master = SymmetricKey::from_bytes(master.as_bytes());
+    let opening = tokio::task::spawn_blocking(move || {
+        prekeys::remove_old(&folder)?;
+        Ok::<_, anyhow::Error>(Prekeys::open(&folder, master)?)
+    });
+    Ok(Arc::new(opening.await??))
+}
+
+/// How the desk opens a stream to a hospital.
+fn opens(opener: StreamOpener) -> crate::desk::Opener {
+    Arc::new(move |to| {
+        let opener = opener.clone();
+        async move {
+            let opened = opener.open(to).await.map_err(std::io::Error::other)?;
+            Ok(Box::new(opened) as Box<dyn Duplex>)
+        }
+        .boxed()
     })
 }
 
