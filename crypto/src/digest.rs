@@ -11,7 +11,7 @@ use crate::keys::SymmetricKey;
 /// Bytes in a digest.
 pub const DIGEST_LEN: usize = 32;
 
-/// Every label that [`tagged`] or [`hmac`] is called with, in any crate.
+/// Every label that [`tagged`] or [`hmac()`] is called with, in any crate.
 ///
 /// A label says what a digest means. Two purposes never share one, so a digest made for one
 /// purpose cannot be passed off as another's. A changed meaning takes a new number, not new bytes

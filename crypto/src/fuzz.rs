@@ -88,3 +88,21 @@ pub fn fuzz_segments(data: &[u8]) {
         let _ = opener.open(index, &mut segment);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_entry_panics_on_noise(data in prop::collection::vec(any::<u8>(), 0..512)) {
+            fuzz_envelope(&data);
+            fuzz_keyfile(&data);
+            fuzz_hpke(&data);
+            fuzz_keys(&data);
+            fuzz_segments(&data);
+        }
+    }
+}

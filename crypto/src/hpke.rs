@@ -117,3 +117,138 @@ pub fn open(
     .map_err(open_error)?;
     Ok(plaintext)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::{SeedableRng as _, TryCryptoRng, TryRng};
+
+    use super::*;
+
+    /// Yields the published ephemeral key material and nothing else.
+    struct Published(Vec<u8>);
+
+    impl TryRng for Published {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            unreachable!("key material is drawn as bytes")
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            unreachable!("key material is drawn as bytes")
+        }
+
+        fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+            dst.copy_from_slice(&self.0);
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Published {}
+
+    fn recipient() -> AgreementSecret {
+        AgreementSecret::from_bytes(&[9; 32])
+    }
+
+    fn sealed() -> Vec<u8> {
+        let rng = &mut ChaCha20Rng::from_seed([1; 32]);
+        seal_to(&recipient().public(), b"info", b"aad", b"release key", rng)
+    }
+
+    #[test]
+    fn rfc_9180_a_2_1_base_mode() {
+        let unhex = |text: &str| hex::decode(text).unwrap();
+        let info = unhex("4f6465206f6e2061204772656369616e2055726e");
+        let secret = unhex("8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb");
+        let public = unhex("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a");
+        let ephemeral = unhex("909a9b35d3dc4713a5e72a4da274b55d3d3821a37e5d099e74a647db583a904b");
+        let plaintext = b"Beauty is truth, truth beauty";
+        let expected = unhex(concat!(
+            "0001",
+            "1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a",
+            "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db",
+            "21993c62ce81883d2dd1b51a28",
+        ));
+        let secret = AgreementSecret::from_bytes(&secret.try_into().unwrap());
+        assert_eq!(secret.public().as_bytes().as_slice(), public);
+        let rng = &mut Published(ephemeral);
+        assert_eq!(
+            seal_to(&secret.public(), &info, b"Count-0", plaintext, rng),
+            expected
+        );
+        assert_eq!(
+            **open(&secret, &info, b"Count-0", &expected).unwrap(),
+            *plaintext
+        );
+    }
+
+    #[test]
+    fn key_info_and_aad_must_all_match() {
+        let sealed = sealed();
+        assert_eq!(sealed.len(), OVERHEAD_LEN + 11);
+        assert_eq!(
+            **open(&recipient(), b"info", b"aad", &sealed).unwrap(),
+            *b"release key"
+        );
+        let other = AgreementSecret::from_bytes(&[8; 32]);
+        let refused = [
+            open(&other, b"info", b"aad", &sealed),
+            open(&recipient(), b"inf0", b"aad", &sealed),
+            open(&recipient(), b"info", b"", &sealed),
+            // Moving a byte between the two must not go unnoticed.
+            open(&recipient(), b"infoa", b"ad", &sealed),
+        ];
+        for answer in refused {
+            assert_eq!(answer.unwrap_err(), HpkeError::Open);
+        }
+    }
+
+    #[test]
+    fn every_cut_addition_and_flipped_bit_is_refused() {
+        let sealed = sealed();
+        let refused = |bytes: &[u8]| open(&recipient(), b"info", b"aad", bytes).unwrap_err();
+        for len in 0..sealed.len() {
+            let expected = if len < OVERHEAD_LEN {
+                HpkeError::Truncated
+            } else {
+                HpkeError::Open
+            };
+            assert_eq!(refused(&sealed[..len]), expected, "{len}");
+        }
+        assert_eq!(refused(&[&sealed[..], &[0]].concat()), HpkeError::Open);
+        for bit in 0..sealed.len() * 8 {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let expected = match bit / 8 {
+                0 | 1 => HpkeError::UnknownSuite(u16::from_be_bytes([changed[0], changed[1]])),
+                _ => HpkeError::Open,
+            };
+            assert_eq!(refused(&changed), expected, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_known_agreement_is_refused() {
+        // A small-order encapsulated key makes the shared secret zero (RFC 9180, 7.1.4).
+        for first in [0, 1] {
+            let mut sealed = sealed();
+            sealed[2..34].fill(0);
+            sealed[2] = first;
+            let answer = open(&recipient(), b"info", b"aad", &sealed);
+            assert_eq!(answer.unwrap_err(), HpkeError::Open);
+        }
+    }
+
+    #[test]
+    fn two_boxes_of_one_message_share_nothing() {
+        let rng = &mut ChaCha20Rng::from_seed([1; 32]);
+        let mut seal = || seal_to(&recipient().public(), b"", b"", b"", rng);
+        let (first, second) = (seal(), seal());
+        assert_eq!(first.len(), OVERHEAD_LEN);
+        assert_ne!(first[2..34], second[2..34]);
+        assert_ne!(first[34..], second[34..]);
+    }
+}

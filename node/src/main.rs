@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `radmesh`. Everything is in the library, so that tests can reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    node::cli::main()
+}

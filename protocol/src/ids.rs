@@ -90,13 +90,14 @@ id!(
     16
 );
 id!(
-    /// A patient as the hospital keeps them: a keyed digest of the patient identifier and its issuer.
-    /// Names the key under which a log payload is sealed.
+    /// A patient as the hospital keeps them: a keyed digest of the patient identifier and its
+    /// issuer. Names the key under which a log payload is sealed.
     SubjectId,
     32
 );
 
-/// A lease's fence: the index of its grant's entry in the owner's log. A restored counter cannot repeat it.
+/// A lease's fence: the index of its grant's entry in the owner's log. A restored counter cannot
+/// repeat it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence(pub u64);
 

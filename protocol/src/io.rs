@@ -1,4 +1,5 @@
-//! What goes in and out of [`crate::core::Core`]: commands, messages, outcomes; transmits, effects, events.
+//! What goes in and out of [`crate::core::Core`]: commands, messages, outcomes; transmits, effects,
+//! events.
 
 use crate::audit::entry::EntryDraft;
 use crate::audit::record::{OrderRecord, StudyRecord};
@@ -142,9 +143,14 @@ pub struct StudyDescription {
 }
 
 /// What the shell must do. Each has exactly one outcome unless it says otherwise.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "appends are the most frequent effect: a box would cost more than it saves"
+)]
 #[derive(Clone)]
 pub enum Effect {
-    /// Seal the payload, append the entry at exactly this index, durably. Outcome: [`Outcome::Durable`].
+    /// Seal the payload, append the entry at exactly this index, durably. Outcome:
+    /// [`Outcome::Durable`].
     Append {
         /// The index, consecutive.
         index: u64,
@@ -157,7 +163,8 @@ pub enum Effect {
         id: EffectId,
         /// The index.
         index: u64,
-        /// The proof must lead to a checkpoint that the quorum cosigned; else the log's own signature is enough.
+        /// The proof must lead to a checkpoint that the quorum cosigned; else the log's own
+        /// signature is enough.
         witnessed: bool,
     },
     /// Sign a payload as an envelope. Outcome: [`Outcome::Signed`] or [`Outcome::Failed`].
@@ -178,7 +185,8 @@ pub enum Effect {
         /// The study.
         study: StudyId,
     },
-    /// Make a release: manifest, header pack, box. Outcome: [`Outcome::Prepared`] or [`Outcome::Failed`].
+    /// Make a release: manifest, header pack, box. Outcome: [`Outcome::Prepared`] or
+    /// [`Outcome::Failed`].
     PrepareRelease {
         /// Which effect.
         id: EffectId,

@@ -1,9 +1,9 @@
 //! What the radmesh network means, without a socket, a clock, a file or a random number of its own.
 //!
-//! [`core::Core`] is the one type that a node and the simulator both drive. Time, randomness and input are
-//! arguments; what must happen comes out as transmits, effects and events. A transition that must be logged
-//! withholds its transmits until the log entry is durable (or cosigned): promise 2 is a property of a pure
-//! state machine.
+//! [`core::Core`] is the one type that a node and the simulator both drive. Time, randomness and
+//! input are arguments; what must happen comes out as transmits, effects and events. A transition
+//! that must be logged withholds its transmits until the log entry is durable (or cosigned):
+//! promise 2 is a property of a pure state machine.
 
 #![forbid(unsafe_code)]
 

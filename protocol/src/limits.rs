@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-/// The longest message of a case, in bytes. A grant with its proof is under 16 KiB; the rest is room for long reports.
+/// The longest message of a case, in bytes. A grant with its proof is under 16 KiB; the rest is
+/// room for long reports.
 pub const MESSAGE_MAX: usize = 1 << 20;
 
-/// The longest advert, in bytes: a few hundred are used; gossip multiplies each byte by its fan-out.
+/// The longest advert, in bytes: a few hundred are used; gossip multiplies each byte by its
+/// fan-out.
 pub const ADVERT_MAX: usize = 8 << 10;
 
 /// The longest report text, in bytes: forty dense pages.
@@ -26,7 +28,8 @@ pub const OFFERS_MAX: usize = 1_024;
 /// Offers from one hospital that a desk keeps: one hospital cannot crowd out the others.
 pub const OFFERS_PER_OWNER_MAX: usize = 256;
 
-/// Readers asked in one ring. More only costs messages (`d` in 4..32 made no difference in simulation).
+/// Readers asked in one ring. More only costs messages (`d` in 4..32 made no difference in
+/// simulation).
 pub const RING: usize = 4;
 
 /// Between two offers of a ring, so that a quick claim saves the later ones.
@@ -83,7 +86,8 @@ pub const TEXT_MAX: usize = 256;
 /// List items of a credential (licences, languages, modalities).
 pub const LIST_MAX: usize = 256;
 
-/// The longest credential payload, in bytes: a reader with licences in thirty countries needs four thousand.
+/// The longest credential payload, in bytes: a reader with licences in thirty countries needs four
+/// thousand.
 pub const CREDENTIAL_MAX: usize = 64 << 10;
 
 /// The longest validity of a credential: membership is renewed every year.
@@ -95,7 +99,8 @@ pub const MEMBERS_MAX: usize = 4_096;
 /// Serial numbers that a roster remembers: each member renewed quarterly for a year.
 pub const SERIALS_MAX: usize = MEMBERS_MAX * 4;
 
-/// The longest policy or schema text, in bytes: two thousand rules; a person must be able to read it.
+/// The longest policy or schema text, in bytes: two thousand rules; a person must be able to read
+/// it.
 pub const POLICY_MAX: usize = 256 << 10;
 
 const _: () = assert!(RENEW.as_secs() * 3 <= LEASE.as_secs());

@@ -1,7 +1,7 @@
 //! Time as a value: ticks for leases, wall time with its uncertainty for law and deadlines.
 //!
-//! Nothing here reads a clock. The shell reads `CLOCK_BOOTTIME` (which counts through suspend) and the wall
-//! clock, and passes both; the simulator passes what it likes.
+//! Nothing here reads a clock. The shell reads `CLOCK_BOOTTIME` (which counts through suspend) and
+//! the wall clock, and passes both; the simulator passes what it likes.
 
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ pub fn shortened(span: Duration) -> Duration {
     span.saturating_sub(span / crate::limits::DRIFT_DIVISOR)
 }
 
-/// What a lease's owner counts: the span lengthened by the tolerated clock drift and a margin for delay.
+/// What a lease's owner counts: the span lengthened by the tolerated clock drift and a margin for
+/// delay.
 #[must_use]
 pub fn lengthened(span: Duration) -> Duration {
     span.saturating_add(span / crate::limits::DRIFT_DIVISOR)

@@ -39,7 +39,7 @@ pub(crate) fn files(name: &str) -> Option<Vec<PathBuf>> {
     Some(found)
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped corpus is reported by name")]
+#[allow(clippy::print_stderr, reason = "a skipped corpus is reported by name")]
 fn skipped(name: &str) {
     eprintln!("skipped: corpus {name}");
 }

@@ -7,6 +7,7 @@ pub mod part10;
 pub mod scp;
 pub mod scu;
 pub mod split;
+pub mod sr;
 pub mod syntax;
 pub mod synth;
 pub mod uid;

@@ -13,7 +13,8 @@ use super::limits::ROSTER_MAX;
 /// The longest consortium name, in bytes: it is part of every gossip message.
 const CONSORTIUM_MAX: usize = 64;
 
-/// Members to stay connected to: with sixteen random neighbours each, gossip reaches thousands in three hops.
+/// Members to stay connected to: with sixteen random neighbours each, gossip reaches thousands in
+/// three hops.
 const WARM_PEERS: usize = 16;
 
 /// Node ids with the addresses at which each can be dialled.
@@ -30,7 +31,8 @@ pub struct MeshConfig {
     pub external: Vec<Multiaddr>,
     /// Nodes to stay connected to, always. They must be in the roster to be let in.
     pub bootstrap: Roster,
-    /// The members at the start; [`MeshHandle::set_roster`](super::MeshHandle::set_roster) replaces it.
+    /// The members at the start; [`MeshHandle::set_roster`](super::MeshHandle::set_roster) replaces
+    /// it.
     pub roster: Roster,
     /// Whether to serve members as a circuit relay.
     pub relay: bool,
@@ -63,6 +65,9 @@ impl MeshConfig {
         if name.is_empty() || name.len() > CONSORTIUM_MAX || !name.iter().copied().all(named) {
             return Err(SpawnError::Consortium(self.consortium.clone()));
         }
+        if self.relay && self.external.is_empty() {
+            return Err(SpawnError::RelayWithoutAddress);
+        }
         if self.roster.len() > ROSTER_MAX {
             return Err(SpawnError::RosterTooLong(self.roster.len()));
         }
@@ -75,8 +80,8 @@ impl MeshConfig {
 pub struct Timing {
     /// For a connection to a peer, over all its addresses.
     pub connect: Duration,
-    /// For a request, from the first byte sent to the last byte of the answer; the same bounds how long
-    /// a consumer may take to answer.
+    /// For a request, from the first byte sent to the last byte of the answer; the same bounds how
+    /// long a consumer may take to answer.
     pub request: Duration,
     /// For any one read or write on a fetch stream to make progress.
     pub stream: Duration,
@@ -107,6 +112,9 @@ pub enum SpawnError {
     /// The consortium's name is empty, too long, or has other characters than a-z, 0-9 and `-`.
     #[error("consortium name {0:?} is not 1 to 64 of a-z, 0-9, -")]
     Consortium(String),
+    /// A relay names its addresses in what it promises; without one no member can use it.
+    #[error("a relay needs at least one external address")]
+    RelayWithoutAddress,
     /// More members than the mesh is built for.
     #[error("a roster of {0} nodes is longer than {ROSTER_MAX}")]
     RosterTooLong(usize),
@@ -148,6 +156,18 @@ mod tests {
             let refused = MeshConfig::new(bad).check();
             assert!(matches!(refused, Err(SpawnError::Consortium(name)) if name == bad));
         }
+    }
+
+    #[test]
+    fn a_relay_says_where_it_is() {
+        let mut relay = MeshConfig::new("north");
+        relay.relay = true;
+        assert!(matches!(
+            relay.check(),
+            Err(SpawnError::RelayWithoutAddress)
+        ));
+        relay.external = vec!["/ip4/192.0.2.1/tcp/4001".parse().unwrap()];
+        assert!(relay.check().is_ok());
     }
 
     #[test]

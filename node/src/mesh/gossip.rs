@@ -1,8 +1,8 @@
 //! Gossip: the topics, and how gossipsub is told to distrust what it carries.
 //!
-//! Nothing is forwarded before the consumer has judged it. A message is known by its payload's SHA-256,
-//! so a replay under a new sequence number is a duplicate. Every list of topics (subscription,
-//! whitelist, scoring, recognition) is made from [`Topic::ALL`].
+//! Nothing is forwarded before the consumer has judged it. A message is known by its payload's
+//! SHA-256, so a replay under a new sequence number is a duplicate. Every list of topics
+//! (subscription, whitelist, scoring, recognition) is made from [`Topic::ALL`].
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::limits::GOSSIP_TRANSMIT_MAX;
 
-/// What a member's score starts from: membership is worth two invalid messages, no more.
+/// What a member's score starts from: membership outweighs one invalid message, not two.
 pub(super) const MEMBER_SCORE: f64 = 10.0;
 
 /// Hospitals put many nodes behind one address; colocation counts only far above that.
@@ -124,8 +124,8 @@ fn score_params(consortium: &str) -> PeerScoreParams {
         // P3 and P3b: off, a quiet topic is no fault.
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        // P4: squares; the third invalid message within some minutes silences a peer.
-        invalid_message_deliveries_weight: -15.0,
+        // P4: squares; the fourth invalid message within some minutes silences a peer.
+        invalid_message_deliveries_weight: -6.0,
         invalid_message_deliveries_decay: 0.995,
         ..TopicScoreParams::default()
     };
@@ -181,10 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn three_invalid_messages_outweigh_membership() {
-        let weight = score_params("north").topics[&Topic::Adverts.hash("north")]
-            .invalid_message_deliveries_weight;
-        assert!(MEMBER_SCORE + weight * 9.0 < score_thresholds().graylist_threshold);
-        assert!(MEMBER_SCORE + weight > score_thresholds().gossip_threshold);
+    fn one_invalid_message_is_forgiven_and_four_are_not() {
+        let topic = Topic::Adverts.hash("north");
+        let weight = score_params("north").topics[&topic].invalid_message_deliveries_weight;
+        let after = |invalid: f64| MEMBER_SCORE + weight * invalid * invalid;
+        assert!(after(1.0) > 0.0);
+        assert!(after(2.0) < score_thresholds().gossip_threshold);
+        assert!(after(4.0) < score_thresholds().graylist_threshold);
     }
 }

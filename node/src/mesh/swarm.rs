@@ -162,8 +162,5 @@ fn relay_server(keypair: &Keypair) -> relay::Behaviour {
     let config = config
         .reservation_rate_per_peer(rate, RELAY_RATE_INTERVAL)
         .circuit_src_per_peer(rate, RELAY_RATE_INTERVAL);
-    let mut server = relay::Behaviour::new(keypair.public().to_peer_id(), config);
-    // The operator said so: do not wait for somebody to confirm an external address.
-    server.set_status(Some(relay::Status::Enable));
-    server
+    relay::Behaviour::new(keypair.public().to_peer_id(), config)
 }

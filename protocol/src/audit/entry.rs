@@ -1,4 +1,5 @@
-//! A log entry: clear header, commitments, and the digest of a payload that is sealed and durable first.
+//! A log entry: clear header, commitments, and the digest of a payload that is sealed and durable
+//! first.
 //!
 //! ```text
 //! entry   = version(1) header commitment* nonce(32) payload-digest(32)
@@ -6,8 +7,9 @@
 //! payload = openings (field, salt, value), sealed under the subject's key
 //! ```
 //!
-//! The commitments hide; the nonce and a salt for each field keep equal values from looking equal. An opening is
-//! shown by handing over field, salt and value: the verifier recomputes the commitment.
+//! The commitments hide; the nonce and a salt for each field keep equal values from looking equal.
+//! An opening is shown by handing over field, salt and value: the verifier recomputes the
+//! commitment.
 
 use crypto::digest::{Digest, labels, tagged};
 use prost::Message;
@@ -200,7 +202,8 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The clear header (the default one when it is missing, which [`Entry::decode_bytes`] refuses).
+    /// The clear header (the default one when it is missing, which [`Entry::decode_bytes`]
+    /// refuses).
     #[must_use]
     pub fn header(&self) -> Header {
         self.header.clone().unwrap_or_default()

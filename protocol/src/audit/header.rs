@@ -203,7 +203,8 @@ impl Header {
     }
 }
 
-/// The bucket of a count: 0 for none, else one more than the exponent of the smallest power of two that holds it.
+/// The bucket of a count: 0 for none, else one more than the exponent of the smallest power of two
+/// that holds it.
 #[must_use]
 pub const fn bucket(count: u64) -> u32 {
     if count == 0 {

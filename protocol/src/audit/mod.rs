@@ -1,8 +1,9 @@
 //! What is logged: the records, their entries, and what an auditor makes of them.
 //!
 //! A [`record::Record`] is everything that happened, as the node needs it to rebuild its state. An
-//! [`entry::EntryDraft`] is the same as the log keeps it: a clear header, commitments, and openings that are
-//! sealed per subject before the entry is written. The log entry is the journal: there is no other.
+//! [`entry::EntryDraft`] is the same as the log keeps it: a clear header, commitments, and openings
+//! that are sealed per subject before the entry is written. The log entry is the journal: there is
+//! no other.
 
 pub mod archive;
 pub mod entry;

@@ -1,7 +1,9 @@
-//! The records: everything that must be logged, with all that a node needs to rebuild its state from it.
+//! The records: everything that must be logged, with all that a node needs to rebuild its state
+//! from it.
 //!
-//! A record is committed to as a whole (field `record`) and, for disclosure one by one, in the fields that name a
-//! person, a patient, a study or a case. Records are stored: fields are added, never renumbered.
+//! A record is committed to as a whole (field `record`) and, for disclosure one by one, in the
+//! fields that name a person, a patient, a study or a case. Records are stored: fields are added,
+//! never renumbered.
 
 use prost::Message;
 

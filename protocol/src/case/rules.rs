@@ -1,4 +1,5 @@
-//! Which complete study opens a case, how urgent, and for whom: the hospital's rules, first match wins.
+//! Which complete study opens a case, how urgent, and for whom: the hospital's rules, first match
+//! wins.
 
 use std::time::Duration;
 

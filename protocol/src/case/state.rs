@@ -9,7 +9,8 @@ pub enum State {
     Open,
     /// Offered to readers.
     Offered,
-    /// Nobody claimed in time, or nobody may: the hospital's own people are paged. Offers stay open.
+    /// Nobody claimed in time, or nobody may: the hospital's own people are paged. Offers stay
+    /// open.
     Escalated,
     /// Granted to one reader; their receipt is awaited.
     Leased,

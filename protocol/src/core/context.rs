@@ -1,4 +1,5 @@
-//! What the owner's and the reader's machine share: identity, roster, log queue, output, randomness.
+//! What the owner's and the reader's machine share: identity, roster, log queue, output,
+//! randomness.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

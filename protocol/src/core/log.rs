@@ -4,8 +4,8 @@
 //! reserve ── fill ──> Append effect ── Durable ──> what waited for "durable"
 //!                                      Witnessed ─> what waited for "witnessed"
 //! ```
-//! An index may be reserved before its entry is known, because a grant names its own index as its fence. Entries
-//! after it wait; nothing is ever appended out of order.
+//! An index may be reserved before its entry is known, because a grant names its own index as its
+//! fence. Entries after it wait; nothing is ever appended out of order.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,6 +56,11 @@ impl LogQueue {
     /// The index that the next reservation gets.
     pub(crate) fn next(&self) -> u64 {
         self.first + self.slots.len() as u64
+    }
+
+    /// Whether the entry at this index is known to be durable.
+    pub(crate) const fn is_durable(&self, index: u64) -> bool {
+        index < self.first
     }
 
     /// Too much is waiting: new work must be refused.
@@ -137,7 +142,8 @@ impl LogQueue {
         self.witnessed
     }
 
-    /// Notes an entry of a subject at `index`; gives its sequence number and one more than the index before.
+    /// Notes an entry of a subject at `index`; gives its sequence number and one more than the
+    /// index before.
     pub(crate) fn place(&mut self, subject: SubjectId, index: u64) -> (u64, u64) {
         let (sequence, previous) = self.subjects.get(&subject).copied().unwrap_or((0, 0));
         self.subjects.insert(subject, (sequence + 1, index + 1));

@@ -10,8 +10,9 @@
 //!                |
 //!    transmits   effects   events
 //! ```
-//! Drive it like this: after each input poll transmits, effects and events until there are none, then sleep
-//! until [`Core::poll_timeout`] or the next input. Do local work (outcomes, commands) before messages.
+//! Drive it like this: after each input poll transmits, effects and events until there are none,
+//! then sleep until [`Core::poll_timeout`] or the next input. Do local work (outcomes, commands)
+//! before messages.
 
 pub mod config;
 pub(crate) mod context;
@@ -253,7 +254,8 @@ impl Core {
         self.ctx.poll_event()
     }
 
-    /// Whether a desk may fetch under a fence now. Asked for every fetch; the session certificate is checked.
+    /// Whether a desk may fetch under a fence now. Asked for every fetch; the session certificate
+    /// is checked.
     ///
     /// # Errors
     /// The [`FetchStatus`] to answer with.

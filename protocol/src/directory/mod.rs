@@ -1,4 +1,5 @@
-//! The directory: who is on duty, from signed adverts. Newest wins, all expire, the size is bounded.
+//! The directory: who is on duty, from signed adverts. Newest wins, all expire, the size is
+//! bounded.
 
 use std::collections::BTreeMap;
 
@@ -44,10 +45,12 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Takes in an advert of `node`, whose credential names `person`. True when the reader came on duty with it.
+    /// Takes in an advert of `node`, whose credential names `person`. True when the reader came on
+    /// duty with it.
     ///
     /// # Errors
-    /// [`AdvertError`]: not signed by the person, malformed, out of its time, not newer, or no room.
+    /// [`AdvertError`]: not signed by the person, malformed, out of its time, not newer, or no
+    /// room.
     pub fn apply(
         &mut self,
         envelope: &[u8],

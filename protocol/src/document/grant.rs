@@ -1,9 +1,12 @@
-//! A grant: one release to one person at one desk, signed by the hospital. Its fence is its own log index.
+//! A grant: one release to one person at one desk, signed by the hospital. Its fence is its own log
+//! index.
 
-/// What the hospital's shell prepared for a release: a sealed manifest and a box with the key that opens it.
+/// What the hospital's shell prepared for a release: a sealed manifest and a box with the key that
+/// opens it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Prepared {
-    /// HPKE box (suite, encapsulated key, ciphertext) to the desk's prekey with the 32-byte release key.
+    /// HPKE box (suite, encapsulated key, ciphertext) to the desk's prekey with the 32-byte release
+    /// key.
     #[prost(bytes = "vec", tag = "1")]
     pub sealed_release_key: Vec<u8>,
     /// Commitment to the release key: ChaCha20-Poly1305 alone commits to no key.

@@ -1,6 +1,7 @@
 //! Signed documents: what stands inside an envelope, and who must have signed it.
 //!
-//! A document is signed as exact bytes and kept as received. Decoding is bounded by the envelope's own bound.
+//! A document is signed as exact bytes and kept as received. Decoding is bounded by the envelope's
+//! own bound.
 
 pub mod advert;
 pub mod grant;

@@ -51,7 +51,8 @@ pub struct CheckedSession {
     pub not_after_us: u64,
 }
 
-/// Checks a session certificate: signed by `person`, for `node`, valid at `wall`, no longer than a shift.
+/// Checks a session certificate: signed by `person`, for `node`, valid at `wall`, no longer than a
+/// shift.
 ///
 /// # Errors
 /// [`DocumentError`] with what does not hold.

@@ -1,11 +1,12 @@
-//! The release manifest: exactly the granted objects, with their keys. Sealed under the release key.
+//! The release manifest: exactly the granted objects, with their keys. Sealed under the release
+//! key.
 //!
 //! ```text
 //! manifest ── header pack (one sealed file: every object's header, in looking order)
 //!          └─ object ── bulk (a sealed file as it rests at the hospital)
 //! ```
-//! A header is the data set without its bulk values, verbatim; splicing the bulks back in at their offsets gives
-//! the exact data set that the hospital received.
+//! A header is the data set without its bulk values, verbatim; splicing the bulks back in at their
+//! offsets gives the exact data set that the hospital received.
 
 use crypto::digest::{Digest, labels, tagged};
 use prost::Message;
@@ -191,7 +192,8 @@ impl SealedFile {
 }
 
 impl Object {
-    /// Checks that the header lies in the pack and each bulk in order inside the header and its file.
+    /// Checks that the header lies in the pack and each bulk in order inside the header and its
+    /// file.
     fn check(&self, pack_length: u64) -> Result<(), ManifestError> {
         let end = self.header_offset.checked_add(self.header_length);
         if self.object_id.len() != 16 || end.is_none_or(|end| end > pack_length) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! desk -> hospital   u32be length ‖ FetchRequest
-//! hospital -> desk   u32be length ‖ FetchResponse, then for each range in the request's order its bytes
+//! hospital -> desk   u32be length ‖ FetchResponse, then the ranges' bytes in order
 //! ```
 
 /// A range of one sealed file of a release.

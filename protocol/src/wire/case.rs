@@ -1,4 +1,5 @@
-//! Messages of a case, on `/radmesh/case/1`. Each is a request; its answer is empty and only says "received".
+//! Messages of a case, on `/radmesh/case/1`. Each is a request; its answer is empty and only says
+//! "received".
 //!
 //! ```text
 //! owner            reader
@@ -10,7 +11,8 @@
 //!           <----- RENEW, answered by RENEWED or REVOKED
 //!           <----- REPORT, answered by REPORT_ACK when it is durable
 //! ```
-//! The channel authenticates the sender's node; what must outlive the channel is a signed document inside.
+//! The channel authenticates the sender's node; what must outlive the channel is a signed document
+//! inside.
 
 use prost::Message as _;
 

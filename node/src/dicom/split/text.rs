@@ -196,7 +196,8 @@ mod tests {
         let cases: &[(&[u8], &[u8], &str)] = &[
             (
                 b"\\ISO 2022 IR 87",
-                b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+                b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B\
+                  =\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
                 "Yamada^Tarou=山田^太郎=やまだ^たろう",
             ),
             (
@@ -206,7 +207,8 @@ mod tests {
             ),
             (
                 b"\\ISO 2022 IR 149",
-                b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+                b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7\
+                  =\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
                 "Hong^Gildong=洪^吉洞=홍^길동",
             ),
             (
@@ -214,11 +216,19 @@ mod tests {
                 "Wang^XiaoDong=王^小东".as_bytes(),
                 "Wang^XiaoDong=王^小东",
             ),
-            (b"GB18030", b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", "Wang^XiaoDong=王^小东"),
+            (
+                b"GB18030",
+                b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab",
+                "Wang^XiaoDong=王^小东",
+            ),
             (b"ISO_IR 148", b"Y\xfdld\xfdz^\xddbrahim", "Yıldız^İbrahim"),
             (b"ISO_IR 203", b"Z\xb8^\xa4", "Zž^€"),
             (b"ISO_IR 100", b"Buc^J\xe9r\xf4me ", "Buc^Jérôme"),
-            (b"\\ISO 2022 IR 58", b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang=张^小东"),
+            (
+                b"\\ISO 2022 IR 58",
+                b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab",
+                "Zhang=张^小东",
+            ),
         ];
         for (charset, value, expected) in cases {
             assert_eq!(&Charsets::from_value(charset).decode(value), expected);

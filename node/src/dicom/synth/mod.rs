@@ -139,13 +139,16 @@ fn data_set(
     index: u32,
 ) -> Vec<u8> {
     let mut out = DataSet(Vec::with_capacity(2 * ROWS * COLUMNS + 4096));
-    let number = (index + 1).to_string();
-    let z = f64::from(index) * SLICE_SPACING_MM;
-    let corner = |length: usize| -(length as f64) * PIXEL_SPACING_MM / 2.0;
-    let position = format!("{}\\{}\\{z}", corner(COLUMNS), corner(ROWS));
-    let spacing = format!("{PIXEL_SPACING_MM}\\{PIXEL_SPACING_MM}");
-    let patient_id = format!("RADMESH-PHANTOM-{}", config.seed);
+    put_identity(&mut out, config, instance);
+    put_acquisition(&mut out, ids, index);
+    put_image(&mut out);
+    out.pixels(&phantom.slice(config, index));
+    out.0
+}
 
+/// Groups 0008 and 0010: what it is, and of whom.
+fn put_identity(out: &mut DataSet, config: SynthConfig, instance: &Uid) {
+    let patient_id = format!("RADMESH-PHANTOM-{}", config.seed);
     out.text(tags::SPECIFIC_CHARACTER_SET, "CS", "ISO_IR 192");
     out.text(tags::IMAGE_TYPE, "CS", "ORIGINAL\\PRIMARY\\AXIAL");
     out.text(tags::SOP_CLASS_UID, "UI", uids::CT_IMAGE_STORAGE);
@@ -185,6 +188,14 @@ fn data_set(
     out.text(tags::PATIENT_ID, "LO", &patient_id);
     out.text(tags::PATIENT_BIRTH_DATE, "DA", "19700101");
     out.text(tags::PATIENT_SEX, "CS", "O");
+}
+
+/// Groups 0018 and 0020: how it was taken, and where it belongs.
+fn put_acquisition(out: &mut DataSet, ids: &Ids, index: u32) {
+    let number = (index + 1).to_string();
+    let z = f64::from(index) * SLICE_SPACING_MM;
+    let corner = |length: usize| -(length as f64) * PIXEL_SPACING_MM / 2.0;
+    let position = format!("{}\\{}\\{z}", corner(COLUMNS), corner(ROWS));
     out.text(tags::BODY_PART_EXAMINED, "CS", "CHEST");
     out.text(tags::SLICE_THICKNESS, "DS", &SLICE_SPACING_MM.to_string());
     out.text(tags::KVP, "DS", "120");
@@ -204,6 +215,11 @@ fn data_set(
     );
     out.text(tags::POSITION_REFERENCE_INDICATOR, "LO", "");
     out.text(tags::SLICE_LOCATION, "DS", &z.to_string());
+}
+
+/// Group 0028: how the pixels are to be read.
+fn put_image(out: &mut DataSet) {
+    let spacing = format!("{PIXEL_SPACING_MM}\\{PIXEL_SPACING_MM}");
     out.number(tags::SAMPLES_PER_PIXEL, 1);
     out.text(tags::PHOTOMETRIC_INTERPRETATION, "CS", "MONOCHROME2");
     out.number(tags::ROWS, ROWS as u16);
@@ -223,8 +239,6 @@ fn data_set(
         "LO",
         "SOFT TISSUE\\LUNG",
     );
-    out.pixels(&phantom.slice(config, index));
-    out.0
 }
 
 /// A data set being written; elements must come in ascending order.

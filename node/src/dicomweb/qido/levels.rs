@@ -35,6 +35,12 @@ const INSTANCE: &[&str] = &[
     "00080016", "00080018", "00083002", "00200013", "00280008", "00280010", "00280011", "00280100",
 ];
 
+/// A series of the study being listed: its instances, and the attributes of its first.
+struct Series<'a> {
+    members: Vec<&'a Arc<Instance>>,
+    attributes: Attributes,
+}
+
 /// The attributes of every study, series or instance among the instances of one study, with
 /// what is counted over them.
 pub(super) fn candidates(
@@ -42,77 +48,40 @@ pub(super) fn candidates(
     instances: &[Arc<Instance>],
     pages: &Pages,
 ) -> Result<Vec<Attributes>, WebError> {
-    let mut by_series: BTreeMap<&str, Vec<&Arc<Instance>>> = BTreeMap::new();
-    let mut order = Vec::new();
-    for instance in instances {
-        let series = by_series.entry(instance.series.as_str()).or_default();
-        if series.is_empty() {
-            order.push(instance.series.as_str());
-        }
-        series.push(instance);
-    }
-    let mut modalities: Vec<Value> = Vec::new();
-    let mut series_attributes = Vec::with_capacity(order.len());
-    for uid in &order {
-        let members = &by_series[uid];
-        let Some(first) = members.first() else {
+    let all = group(instances, pages)?;
+    let counted = count_study(&all, instances.len());
+    let mut out = Vec::new();
+    for Series {
+        members,
+        mut attributes,
+    } in all
+    {
+        let Some(first) = members.first().copied() else {
             continue;
         };
-        let attributes = json::attributes(first, &pages.instance_url(first))?;
-        let modality = attributes
-            .get("00080060")
-            .and_then(|m| m.pointer("/Value/0"));
-        modalities.extend(modality.filter(|m| !modalities.contains(m)).cloned());
-        series_attributes.push((members, attributes));
-    }
-    let count_all = json!({"vr": "IS", "Value": [instances.len()]});
-    let mut out = Vec::new();
-    for (members, mut attributes) in series_attributes {
-        attributes.insert(
-            "00080061".to_owned(),
-            json!({"vr": "CS", "Value": modalities}),
+        let mut counted = counted.clone();
+        counted.insert(
+            "00201209".to_owned(),
+            json!({"vr": "IS", "Value": [members.len()]}),
         );
-        attributes.insert(
-            "00201206".to_owned(),
-            json!({"vr": "IS", "Value": [order.len()]}),
-        );
-        attributes.insert("00201208".to_owned(), count_all.clone());
-        let count = json!({"vr": "IS", "Value": [members.len()]});
-        attributes.insert("00201209".to_owned(), count);
-        let shown: &[Arc<Instance>] = match level {
-            Level::Study => instances,
-            Level::Series | Level::Instance => &[],
-        };
         match level {
             Level::Study => {
-                locate(level, &mut attributes, members.first(), shown.iter(), pages);
+                attributes.extend(counted);
+                locate(level, &mut attributes, first, instances.iter(), pages);
                 return Ok(vec![attributes]);
             }
             Level::Series => {
-                locate(
-                    level,
-                    &mut attributes,
-                    members.first(),
-                    members.iter().copied(),
-                    pages,
-                );
+                attributes.extend(counted);
+                locate(level, &mut attributes, first, members.into_iter(), pages);
                 out.push(attributes);
             }
             Level::Instance => {
                 for member in members {
                     let mut own = json::attributes(member, &pages.instance_url(member))?;
-                    for key in ["00080061", "00201206", "00201208", "00201209"] {
-                        own.extend(attributes.get(key).map(|v| (key.to_owned(), v.clone())));
-                    }
+                    own.extend(counted.clone());
                     let syntax = json!({"vr": "UI", "Value": [member.syntax.uid]});
                     own.insert("00083002".to_owned(), syntax);
-                    locate(
-                        level,
-                        &mut own,
-                        Some(member),
-                        std::iter::once(*member),
-                        pages,
-                    );
+                    locate(level, &mut own, member, std::iter::once(member), pages);
                     out.push(own);
                 }
             }
@@ -121,11 +90,57 @@ pub(super) fn candidates(
     Ok(out)
 }
 
+/// Instances by series, in the order in which the series were met.
+fn group<'a>(instances: &'a [Arc<Instance>], pages: &Pages) -> Result<Vec<Series<'a>>, WebError> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut all: Vec<Series<'a>> = Vec::new();
+    for instance in instances {
+        match places.get(instance.series.as_str()) {
+            Some(place) => all[*place].members.push(instance),
+            None => {
+                places.insert(instance.series.as_str(), all.len());
+                let attributes = json::attributes(instance, &pages.instance_url(instance))?;
+                all.push(Series {
+                    members: vec![instance],
+                    attributes,
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Modalities in Study, and the numbers of series and instances.
+fn count_study(all: &[Series<'_>], instances: usize) -> Attributes {
+    let mut modalities: Vec<&Value> = Vec::new();
+    for series in all {
+        let modality = series
+            .attributes
+            .get("00080060")
+            .and_then(|m| m.pointer("/Value/0"));
+        modalities.extend(modality.filter(|m| !modalities.contains(m)));
+    }
+    let mut counted = Attributes::new();
+    counted.insert(
+        "00080061".to_owned(),
+        json!({"vr": "CS", "Value": modalities}),
+    );
+    counted.insert(
+        "00201206".to_owned(),
+        json!({"vr": "IS", "Value": [all.len()]}),
+    );
+    counted.insert(
+        "00201208".to_owned(),
+        json!({"vr": "IS", "Value": [instances]}),
+    );
+    counted
+}
+
 /// Adds Retrieve URL (0008,1190) and Instance Availability (0008,0056).
 fn locate<'a>(
     level: Level,
     attributes: &mut Attributes,
-    example: Option<&&Arc<Instance>>,
+    example: &Instance,
     mut members: impl Iterator<Item = &'a Arc<Instance>>,
     pages: &Pages,
 ) {
@@ -135,7 +150,6 @@ fn locate<'a>(
         "NEARLINE"
     };
     attributes.insert("00080056".to_owned(), json!({"vr": "CS", "Value": [here]}));
-    let Some(example) = example else { return };
     let base = &pages.base_url;
     let url = match level {
         Level::Study => format!("{base}/studies/{}", example.study),

@@ -37,19 +37,26 @@ async fn what_is_accepted_goes_on_and_what_is_rejected_does_not() {
     judge.pass(Verdict::Reject);
     publish(&a, b"ignored").await;
     drop(b.gossip().await);
-    publish(&a, b"valid").await;
-    let (from, bytes, judge) = b.gossip().await;
-    assert_eq!((from, &bytes[..]), (a.node(), &b"valid"[..]));
-    judge.pass(Verdict::Accept);
-
-    let (from, bytes, _judge) = c.gossip().await;
+    // The neighbours of a topic find each other within heartbeats; until then a message may end at
+    // B.
+    let mut number = 0u32;
+    let (from, bytes) = loop {
+        number += 1;
+        publish(&a, &number.to_be_bytes()).await;
+        let (from, bytes, judge) = b.gossip().await;
+        assert_eq!((from, &bytes[..]), (a.node(), &number.to_be_bytes()[..]));
+        judge.pass(Verdict::Accept);
+        if let Ok(passed) = tokio::time::timeout(Duration::from_millis(500), c.gossip()).await {
+            break (passed.0, passed.1);
+        }
+    };
+    assert_eq!(from, a.node(), "the author, not the neighbour");
     assert_eq!(
-        (from, &bytes[..]),
-        (a.node(), &b"valid"[..]),
-        "the author, not the neighbour"
+        bytes.len(),
+        number.to_be_bytes().len(),
+        "not one that was rejected or ignored"
     );
     assert_eq!(b.count("gossip_rejected"), 1);
-    assert_eq!(c.count("gossip_received"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,5 +141,5 @@ async fn a_thousand_foreign_topics_leave_no_trace() {
         }
     })
     .await;
-    assert_eq!(known(&swarm), [ours.clone()]);
+    assert_eq!(known(&swarm), std::slice::from_ref(&ours));
 }

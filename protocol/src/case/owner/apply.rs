@@ -79,7 +79,7 @@ impl Owner {
             | Record::ReportSigned(_) => {}
             Record::AccessEnded(access) => {
                 if access.purged {
-                    self.purged.insert(Fence(access.fence));
+                    self.purged.insert(Fence(access.fence), index);
                 }
             }
         }
@@ -191,7 +191,8 @@ impl Owner {
     }
 }
 
-/// Moves a case on. An illegal step in the log changes nothing: the table alone says what may follow.
+/// Moves a case on. An illegal step in the log changes nothing: the table alone says what may
+/// follow.
 fn step(case: &mut Case, step: Step) {
     let next = case.state.after(step);
     debug_assert!(next.is_some(), "{:?} after {:?}", step, case.state);
@@ -220,6 +221,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         grant_hash: Digest::sha256(&record.grant),
         manifest_root: prepared.manifest_root,
         manifest_digest: prepared.manifest_digest,
+        ends_us: grant.expires_us,
         from_to: (grant.from_country, grant.to_country),
         sendable: false,
         receipted: false,

@@ -9,7 +9,7 @@ use crate::case::State;
 use crate::document::session::CheckedSession;
 use crate::ids::{CaseId, Fence, NodeId, OfferId, PersonId, StudyId, SubjectId};
 use crate::policy::{Decision, Facts};
-use crate::time::Tick;
+use crate::time::{Now, Tick};
 use crate::urgency::Urgency;
 
 /// A case.
@@ -75,6 +75,8 @@ pub(super) struct Lease {
     pub(super) receipted: bool,
     /// The receipt's entry is durable: images may be fetched.
     pub(super) fetchable: bool,
+    /// When it ends whatever is renewed, microseconds since the Unix epoch.
+    pub(super) ends_us: u64,
     /// When it runs out without a renewal.
     pub(super) expires: Tick,
     /// When the holder may no longer resume.
@@ -109,14 +111,14 @@ impl Case {
             .is_some_and(|lease| lease.fence == fence)
     }
 
-    /// Whether the holder of an ended lease may go on: within grace, and nobody else was granted.
-    pub(super) fn may_resume(&self, fence: Fence, tick: Tick) -> bool {
+    /// Whether the holder of an ended lease may go on: within grace and the read cap, and nobody
+    /// else was granted.
+    pub(super) fn may_resume(&self, fence: Fence, now: Now) -> bool {
         let newest = self.past.keys().next_back().copied() == Some(fence);
         let open = self.state.after(crate::case::state::Step::Resume).is_some();
-        let in_grace = self
-            .past
-            .get(&fence)
-            .is_some_and(|past| past.receipted && tick < past.grace);
+        let in_grace = self.past.get(&fence).is_some_and(|past| {
+            past.receipted && now.tick < past.grace && now.wall.unix_us < past.ends_us
+        });
         newest && open && in_grace && self.lease.is_none() && self.granting.is_none()
     }
 }

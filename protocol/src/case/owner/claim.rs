@@ -1,4 +1,5 @@
-//! From a claim to a sent grant: checked again, prepared, signed with its own index as fence, logged, cosigned.
+//! From a claim to a sent grant: checked again, prepared, signed with its own index as fence,
+//! logged, cosigned.
 
 use super::Owner;
 use super::case::Granting;
@@ -20,9 +21,6 @@ use crate::wire::case::{Claim, Denial, Deny, GrantMessage};
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
-/// How long a grant holds whatever is renewed: one shift.
-const GRANT_MAX: std::time::Duration = std::time::Duration::from_secs(8 * 3_600);
-
 impl Owner {
     pub(super) fn on_claim(&mut self, from: NodeId, claim: &Claim, ctx: &mut Context) -> Verdict {
         let Some(offer) = OfferId::from_slice(&claim.offer) else {
@@ -30,8 +28,7 @@ impl Owner {
         };
         let Some((id, to)) = self.offers.get(&offer).copied() else {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::UnknownOffer,
                 "there is no such offer",
                 &[],
@@ -42,11 +39,12 @@ impl Owner {
         let Some(case) = self.cases.get(&id) else {
             return Verdict::Ignore("no such case");
         };
-        if let Some(lease) = &case.lease {
-            if lease.offer == offer && lease.node == from {
-                self.prove_grant(id, lease.fence, ctx);
-                return Verdict::Accept;
-            }
+        if let Some(lease) = &case.lease
+            && lease.offer == offer
+            && lease.node == from
+        {
+            self.prove_grant(id, lease.fence, ctx);
+            return Verdict::Accept;
         }
         if case
             .granting
@@ -60,8 +58,7 @@ impl Owner {
         }
         if !case.state.is_grantable() || case.granting.is_some() {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::Taken,
                 "somebody else has the case, or it ended",
                 &[],
@@ -69,15 +66,15 @@ impl Owner {
             );
             return Verdict::Accept;
         }
-        self.judge_claim(id, (from, offer), to, claim, ctx)
+        self.judge_claim(id, (from, offer, to), claim, ctx)
     }
 
-    /// Checks session and policy, and starts the release. The offer must have been made to the claimant.
+    /// Checks session and policy, and starts the release. The offer must have been made to the
+    /// claimant.
     fn judge_claim(
         &mut self,
         id: CaseId,
-        (from, offer): (NodeId, OfferId),
-        to: NodeId,
+        (from, offer, to): (NodeId, OfferId, NodeId),
         claim: &Claim,
         ctx: &mut Context,
     ) -> Verdict {
@@ -85,33 +82,17 @@ impl Owner {
             return Verdict::Ignore("no such case");
         };
         let wall = ctx.now.wall;
-        let person = ctx
-            .roster
-            .valid_node(&from, wall)
-            .ok()
-            .and_then(|m| m.credential.person);
-        let Some(person) = person else {
-            deny(
-                from,
-                offer,
-                Denial::Credential,
-                "no valid credential of a reader",
-                &[],
-                ctx,
-            );
+        let member = ctx.roster.valid_node(&from, wall).ok();
+        let Some(person) = member.and_then(|member| member.credential.person) else {
+            let reason = "no valid credential of a reader";
+            deny((from, offer), Denial::Credential, reason, &[], ctx);
             return Verdict::Reject("a claim of no valid reader");
         };
         let session = match session::check(&claim.session, person, from, wall) {
             Ok(session) => session,
             Err(error) => {
-                deny(
-                    from,
-                    offer,
-                    Denial::Credential,
-                    &error.to_string(),
-                    &[],
-                    ctx,
-                );
+                let reason = error.to_string();
+                deny((from, offer), Denial::Credential, &reason, &[], ctx);
                 return Verdict::Reject("a claim with a bad session certificate");
             }
         };
@@ -123,14 +104,13 @@ impl Owner {
                 judged.decision.rules.clone(),
                 refusal_sentence(&judged.decision),
             );
-            self.log_refusal(id, from, Some(offer), judged, ctx);
-            deny(from, offer, Denial::Policy, &reason, &rules, ctx);
+            self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            deny((from, offer), Denial::Policy, &reason, &rules, ctx);
             return Verdict::Accept;
         }
         if to != from {
             deny(
-                from,
-                offer,
+                (from, offer),
                 Denial::UnknownOffer,
                 "the offer is not yours",
                 &[],
@@ -191,7 +171,7 @@ impl Owner {
                     rules: vec![],
                     reason: reason.clone(),
                 });
-                return deny(node, offer, Denial::Unavailable, &reason, &[], ctx);
+                return deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
             }
             Outcome::Durable { .. }
             | Outcome::Witnessed { .. }
@@ -215,7 +195,8 @@ impl Owner {
         });
     }
 
-    /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a refusal.
+    /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a
+    /// refusal: an index that stays empty would hold back the log for ever.
     pub(super) fn grant_signed(
         &mut self,
         id: CaseId,
@@ -223,90 +204,93 @@ impl Owner {
         outcome: Outcome,
         ctx: &mut Context,
     ) {
-        let signed = match outcome {
-            Outcome::Signed { envelope, .. } => Ok(envelope),
-            Outcome::Failed { reason, .. } => Err(reason),
-            Outcome::Durable { .. }
-            | Outcome::Witnessed { .. }
-            | Outcome::Proved { .. }
-            | Outcome::Described { .. }
-            | Outcome::Prepared { .. }
-            | Outcome::Delivered { .. }
-            | Outcome::Purged { .. } => Err("the signer answered something else".to_owned()),
-        };
-        let Some(case) = self.cases.get_mut(&id) else {
+        let case = self.cases.get_mut(&id);
+        let grantable = case.as_ref().is_some_and(|case| case.state.is_grantable());
+        let granting = case.and_then(|case| case.granting.take());
+        match (granting, outcome) {
+            (Some(granting), Outcome::Signed { envelope, .. }) if grantable => {
+                self.log_grant((id, index), &granting, envelope, ctx);
+            }
+            (granting, Outcome::Failed { reason, .. }) => {
+                self.log_no_grant((id, index), granting.as_ref(), reason, ctx);
+            }
+            (granting, _) => {
+                let reason = "the case ended before its grant was logged".to_owned();
+                self.log_no_grant((id, index), granting.as_ref(), reason, ctx);
+            }
+        }
+    }
+
+    /// Logs the grant; it goes out when its entry is cosigned.
+    fn log_grant(
+        &mut self,
+        (id, index): (CaseId, u64),
+        granting: &Granting,
+        grant: Vec<u8>,
+        ctx: &mut Context,
+    ) {
+        let Some(case) = self.cases.get(&id) else {
             return;
         };
-        let Some(granting) = case.granting.take() else {
-            return;
-        };
-        let (subject, urgency) = (case.subject, case.urgency);
-        let volume = (case.study.bytes, case.study.objects);
-        let grantable = case.state.is_grantable();
-        let (grant, reason) = match signed {
-            Ok(envelope) if grantable => (envelope, String::new()),
-            Ok(_) => (
-                Vec::new(),
-                "the case ended before its grant was logged".to_owned(),
-            ),
-            Err(reason) => (Vec::new(), reason),
-        };
-        let refused = grant.is_empty();
+        let subject = Some(case.subject);
+        let (urgency, bytes, objects) = (case.urgency, case.study.bytes, case.study.objects);
         let hash = digest_of(&grant);
-        let release = ReleaseRecord {
-            case: id.to_vec(),
-            offer: granting.offer.to_vec(),
-            peer: granting.node.to_vec(),
-            person: granting.session.person.to_vec(),
-            credential: granting.credential,
-            grant,
-            decision: Some(decision_record(&granting.decision, &granting.facts)),
-            reason: reason.clone(),
-            fence: index,
-            prekey: granting.session.prekey.to_vec(),
-            session: granting.session_bytes.clone(),
-            ..ReleaseRecord::default()
-        };
-        let record = if refused {
-            Record::ReleaseRefused(release)
-        } else {
-            Record::ReleaseGranted(release)
-        };
+        let mut release = release_record(id, index, granting);
+        release.grant = grant;
+        let record = Record::ReleaseGranted(release);
         self.apply(&record, index, ctx.now);
-        let mut header = ctx.header(&record, Action::Execute).with_urgency(urgency);
-        fill_decision(&mut header, &granting);
-        let mut fields = vec![
-            (Field::Case, id.to_vec()),
-            (Field::Person, granting.session.person.to_vec()),
-            (Field::Desk, granting.node.to_vec()),
-            (
-                Field::Credential,
-                granting.credential.to_be_bytes().to_vec(),
-            ),
-            (Field::Facts, granting.facts.canonical_text().into_bytes()),
-        ];
-        let (need, then) = if refused {
-            header.outcome = Logged::Failure as i32;
-            fields.push((Field::Reason, reason.into_bytes()));
-            (Need::Durable, vec![])
-        } else {
-            header = header.with_grant(hash).with_volume(volume.0, volume.1);
-            (
-                Need::Witnessed,
-                vec![Then::Owner(OwnerStep::Granted(id, Fence(index)))],
-            )
+        let mut header = ctx
+            .header(&record, Action::Execute)
+            .with_urgency(urgency)
+            .with_grant(hash)
+            .with_volume(bytes, objects);
+        fill_decision(&mut header, granting);
+        let fields = release_fields(id, granting);
+        let then = vec![Then::Owner(OwnerStep::Granted(id, Fence(index)))];
+        let entry = Entry {
+            record,
+            header,
+            subject,
+            fields,
         };
-        ctx.fill(
-            index,
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
+        ctx.fill(index, entry, Need::Witnessed, then);
+    }
+
+    /// Logs that no grant took the reserved index.
+    fn log_no_grant(
+        &mut self,
+        (id, index): (CaseId, u64),
+        granting: Option<&Granting>,
+        reason: String,
+        ctx: &mut Context,
+    ) {
+        let mut release = match granting {
+            Some(granting) => release_record(id, index, granting),
+            None => ReleaseRecord {
+                case: id.to_vec(),
+                fence: index,
+                ..ReleaseRecord::default()
             },
-            need,
-            then,
-        );
+        };
+        release.reason.clone_from(&reason);
+        let record = Record::ReleaseRefused(release);
+        self.apply(&record, index, ctx.now);
+        let mut header = ctx.header(&record, Action::Execute);
+        header.outcome = Logged::Failure as i32;
+        let mut fields = vec![(Field::Case, id.to_vec())];
+        if let Some(granting) = granting {
+            fill_decision(&mut header, granting);
+            fields = release_fields(id, granting);
+        }
+        fields.push((Field::Reason, reason.into_bytes()));
+        let subject = self.cases.get(&id).map(|case| case.subject);
+        let entry = Entry {
+            record,
+            header,
+            subject,
+            fields,
+        };
+        ctx.fill(index, entry, Need::Durable, vec![]);
     }
 
     /// The grant's entry is cosigned: it may go out, if the lease still stands.
@@ -379,8 +363,7 @@ impl Owner {
 
 /// Denies a claim. A denial names no patient and needs no log entry of its own.
 fn deny(
-    to: NodeId,
-    offer: OfferId,
+    (to, offer): (NodeId, OfferId),
     denial: Denial,
     reason: &str,
     rules: &[String],
@@ -416,7 +399,7 @@ fn grant_payload(
         expires_us: granting
             .session
             .not_after_us
-            .min(ctx.now.wall.plus_us(GRANT_MAX)),
+            .min(ctx.now.wall.plus_us(granting.facts.urgency.read_cap())),
         prepared: Some(prepared),
         policy_hash: granting.decision.policy_hash.as_bytes().to_vec(),
         rules: granting.decision.rules.clone(),
@@ -441,4 +424,32 @@ fn fill_decision(header: &mut crate::audit::header::Header, granting: &Granting)
     header.purpose = granting.facts.purpose.clone();
     header.policy_hash = granting.decision.policy_hash.as_bytes().to_vec();
     header.rules = granting.decision.rules.clone();
+}
+
+/// What a claim's outcome logs in every case.
+fn release_record(id: CaseId, index: u64, granting: &Granting) -> ReleaseRecord {
+    ReleaseRecord {
+        case: id.to_vec(),
+        offer: granting.offer.to_vec(),
+        peer: granting.node.to_vec(),
+        person: granting.session.person.to_vec(),
+        credential: granting.credential,
+        decision: Some(decision_record(&granting.decision, &granting.facts)),
+        fence: index,
+        prekey: granting.session.prekey.to_vec(),
+        session: granting.session_bytes.clone(),
+        ..ReleaseRecord::default()
+    }
+}
+
+/// The fields that are committed to one by one.
+fn release_fields(id: CaseId, granting: &Granting) -> Vec<(Field, Vec<u8>)> {
+    let credential = granting.credential.to_be_bytes().to_vec();
+    vec![
+        (Field::Case, id.to_vec()),
+        (Field::Person, granting.session.person.to_vec()),
+        (Field::Desk, granting.node.to_vec()),
+        (Field::Credential, credential),
+        (Field::Facts, granting.facts.canonical_text().into_bytes()),
+    ]
 }

@@ -1,4 +1,5 @@
-//! Delivery of a report to the hospital's receiving system, until it is acknowledged or closed by hand.
+//! Delivery of a report to the hospital's receiving system, until it is acknowledged or closed by
+//! hand.
 
 use super::Owner;
 use crate::audit::entry::Field;

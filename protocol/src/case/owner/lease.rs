@@ -87,7 +87,7 @@ impl Owner {
                 (Field::Person, lease.person.to_vec()),
             ]
         };
-        self.log_of_lease(id, lease, record, fields(id), vec![], ctx);
+        self.log_of_lease((id, lease), (record, fields(id)), vec![], ctx);
         let begun = Record::AccessBegun(AccessRecord {
             case: id.to_vec(),
             fence: fence.0,
@@ -95,16 +95,14 @@ impl Owner {
             ..AccessRecord::default()
         });
         let then = vec![Then::Owner(OwnerStep::Received(id, fence))];
-        self.log_of_lease(id, lease, begun, fields(id), then, ctx);
+        self.log_of_lease((id, lease), (begun, fields(id)), then, ctx);
     }
 
     /// Appends an entry that belongs to a lease's release.
     pub(super) fn log_of_lease(
         &mut self,
-        id: CaseId,
-        lease: &Lease,
-        record: Record,
-        fields: Vec<(Field, Vec<u8>)>,
+        (id, lease): (CaseId, &Lease),
+        (record, fields): (Record, Vec<(Field, Vec<u8>)>),
         then: Vec<Then>,
         ctx: &mut Context,
     ) {
@@ -173,6 +171,19 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return Verdict::Ignore("no such case");
         };
+        let over = ctx.now.wall.unix_us >= lease.ends_us;
+        if over && case.is_current(fence) && case.holds_lease() {
+            if !ctx.log.is_full() {
+                self.log_expiry(id, &lease, "held longer than a read may take", ctx);
+            }
+            revoke(
+                from,
+                fence,
+                "the lease was held longer than a read may take",
+                ctx,
+            );
+            return Verdict::Accept;
+        }
         if let Some(current) = case.lease.as_mut().filter(|lease| lease.fence == fence) {
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
             ctx.send(from, Message::Renewed(renew));
@@ -185,7 +196,7 @@ impl Owner {
         {
             return Verdict::Ignore("the report is in");
         }
-        if !case.may_resume(fence, ctx.now.tick) || ctx.log.is_full() {
+        if !case.may_resume(fence, ctx.now) || ctx.log.is_full() {
             revoke(from, fence, "the lease is over", ctx);
             return Verdict::Accept;
         }
@@ -206,7 +217,7 @@ impl Owner {
             peer: lease.node.to_vec(),
         };
         let fields = vec![(Field::Case, id.to_vec())];
-        self.log_of_lease(id, lease, Record::LeaseResumed(note), fields, then, ctx);
+        self.log_of_lease((id, lease), (Record::LeaseResumed(note), fields), then, ctx);
         self.void_offers(id, Some(lease.node), ctx);
         if let Some(lease) = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut()) {
             lease.fetchable = lease.receipted;
@@ -263,7 +274,12 @@ impl Owner {
                 state: "open",
             }),
         ];
-        self.log_of_lease(id, &lease, Record::CaseHandedBack(note), fields, then, ctx);
+        self.log_of_lease(
+            (id, &lease),
+            (Record::CaseHandedBack(note), fields),
+            then,
+            ctx,
+        );
         Verdict::Accept
     }
 
@@ -277,15 +293,20 @@ impl Owner {
             fence: fence.0,
             sequence: 0,
         });
-        if !self.purged.insert(fence) {
-            ctx.send(from, ack);
+        if let Some(index) = self.purged.get(&fence) {
+            if ctx.log.is_durable(*index) {
+                ctx.send(from, ack);
+            }
             return Verdict::Accept;
+        }
+        if ctx.log.is_full() {
+            return Verdict::Ignore("the log is behind");
         }
         let then = vec![Then::Send(Transmit {
             to: from,
             message: ack,
         })];
-        self.log_access_end(id, &lease, end.purged, then, ctx);
+        self.log_access_end((id, &lease), end.purged, then, ctx);
         Verdict::Accept
     }
 
@@ -298,14 +319,13 @@ impl Owner {
         ctx: &mut Context,
     ) {
         if lease.receipted {
-            self.log_access_end(id, lease, purged, vec![], ctx);
+            self.log_access_end((id, lease), purged, vec![], ctx);
         }
     }
 
     fn log_access_end(
         &mut self,
-        id: CaseId,
-        lease: &Lease,
+        (id, lease): (CaseId, &Lease),
         purged: bool,
         then: Vec<Then>,
         ctx: &mut Context,
@@ -323,7 +343,7 @@ impl Owner {
             (Field::Case, id.to_vec()),
             (Field::Counts, counts.into_bytes()),
         ];
-        self.log_of_lease(id, lease, record, fields, then, ctx);
+        self.log_of_lease((id, lease), (record, fields), then, ctx);
     }
 
     /// Ends a lease that ran out.
@@ -337,19 +357,24 @@ impl Owner {
         if !case.holds_lease() || ctx.now.tick < lease.expires || ctx.log.is_full() {
             return;
         }
+        self.log_expiry(id, &lease, "no renewal in time", ctx);
+    }
+
+    /// Logs that a lease ran out.
+    fn log_expiry(&mut self, id: CaseId, lease: &Lease, reason: &str, ctx: &mut Context) {
         let note = CaseNote {
             case: id.to_vec(),
             fence: lease.fence.0,
-            reason: "no renewal in time".to_owned(),
+            reason: reason.to_owned(),
             peer: lease.node.to_vec(),
         };
-        self.end_access(id, &lease, false, ctx);
+        self.end_access(id, lease, false, ctx);
         let fields = vec![(Field::Case, id.to_vec())];
         let then = vec![Then::Tell(Event::CaseState {
             case: id,
             state: "open",
         })];
-        self.log_of_lease(id, &lease, Record::LeaseExpired(note), fields, then, ctx);
+        self.log_of_lease((id, lease), (Record::LeaseExpired(note), fields), then, ctx);
     }
 
     /// Counts what was served.
@@ -452,7 +477,8 @@ fn revoke(to: NodeId, fence: Fence, reason: &str, ctx: &mut Context) {
     ctx.send(to, Message::Revoked(end));
 }
 
-/// Checks a receipt: signed by the reader, for this grant, with an entry of the reader's own log that is proved.
+/// Checks a receipt: signed by the reader, for this grant, with an entry of the reader's own log
+/// that is proved.
 fn check_receipt(
     message: &ReceiptMessage,
     lease: &Lease,

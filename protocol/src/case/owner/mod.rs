@@ -5,8 +5,8 @@
 //!                           ↑__________ expire / hand back __________|
 //! RECEIPT ─ log ─ fetch ... REPORT ─ log ─ deliver ─ acknowledged ─ closed
 //! ```
-//! Every change of a case is a record: the same `apply` runs live and in replay. What a record must precede is
-//! withheld until its entry is durable (a grant: until it is cosigned).
+//! Every change of a case is a record: the same `apply` runs live and in replay. What a record must
+//! precede is withheld until its entry is durable (a grant: until it is cosigned).
 
 mod apply;
 mod case;
@@ -48,8 +48,8 @@ pub(crate) struct Owner {
     directory: Directory,
     /// The exact grant envelopes, to be sent again.
     grants: BTreeMap<Fence, Vec<u8>>,
-    /// Leases whose desk attested its purge.
-    purged: BTreeSet<Fence>,
+    /// Leases whose desk attested its purge, with the attestation's index in the log.
+    purged: BTreeMap<Fence, u64>,
     /// Reports whose entry is not durable yet: they are not acknowledged.
     unlogged_reports: BTreeSet<Digest>,
     /// Cases whose newest ring is not durable yet: its offers wait.
@@ -73,7 +73,7 @@ impl Owner {
             quiet: BTreeMap::new(),
             directory: Directory::default(),
             grants: BTreeMap::new(),
-            purged: BTreeSet::new(),
+            purged: BTreeMap::new(),
             unlogged_reports: BTreeSet::new(),
             unlogged_rings: BTreeSet::new(),
             pending_order: Vec::new(),
@@ -81,7 +81,8 @@ impl Owner {
         }
     }
 
-    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried again.
+    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried
+    /// again.
     pub(crate) fn start(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
         let held_until = tick.plus(lengthened(limits::LEASE));
@@ -152,7 +153,8 @@ impl Owner {
         }
     }
 
-    /// Takes in a reader's advert; a reader who comes on duty is asked at once where nobody is being asked.
+    /// Takes in a reader's advert; a reader who comes on duty is asked at once where nobody is
+    /// being asked.
     pub(crate) fn advert(&mut self, from: NodeId, envelope: &[u8], ctx: &mut Context) -> Verdict {
         let wall = ctx.now.wall;
         let Ok(member) = ctx.roster.valid_node(&from, wall) else {
@@ -246,9 +248,11 @@ impl Owner {
                 .ring_due
                 .filter(|_| grantable)
                 .map(|due| (due, "a ring ends"));
+            let logged = !self.unlogged_rings.contains(&case.id);
             let stagger = case
                 .staggered
                 .iter()
+                .filter(|_| logged)
                 .map(|(due, _)| (*due, "an offer is due"))
                 .min();
             let escalate = case.escalate_due.map(|due| (due, "a case escalates"));

@@ -69,7 +69,8 @@ impl Owner {
         })
     }
 
-    /// Asks the next readers. Those who were asked and did not answer are asked again when nobody new is there.
+    /// Asks the next readers. Those who were asked and did not answer are asked again when nobody
+    /// new is there.
     pub(super) fn offer_ring(&mut self, id: CaseId, ctx: &mut Context) {
         let Some(case) = self.cases.get(&id) else {
             return;
@@ -85,7 +86,7 @@ impl Owner {
         }
         let (eligible, refused) = self.candidates(id, ctx);
         for (node, judged) in refused {
-            self.log_refusal(id, node, None, judged, ctx);
+            self.log_refusal(id, (node, None), judged, ctx);
         }
         let Some(case) = self.cases.get_mut(&id) else {
             return;
@@ -234,8 +235,7 @@ impl Owner {
     pub(super) fn log_refusal(
         &mut self,
         id: CaseId,
-        node: NodeId,
-        offer: Option<OfferId>,
+        (node, offer): (NodeId, Option<OfferId>),
         judged: Judged,
         ctx: &mut Context,
     ) {

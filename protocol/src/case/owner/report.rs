@@ -1,4 +1,5 @@
-//! A report comes in: checked against its grant, kept whatever its fence, final only under the current one.
+//! A report comes in: checked against its grant, kept whatever its fence, final only under the
+//! current one.
 
 use super::Owner;
 use super::case::Lease;
@@ -46,18 +47,17 @@ impl Owner {
         let Some(case) = self.cases.get(&id) else {
             return Verdict::Ignore("no such case");
         };
-        if case.may_resume(fence, ctx.now.tick) {
+        if case.may_resume(fence, ctx.now) {
             self.resume(id, &lease, vec![], ctx);
         }
-        self.log_report(id, &lease, message.report, hash, ctx);
+        self.log_report((id, &lease), message.report, hash, ctx);
         Verdict::Accept
     }
 
     /// Logs the report; the acknowledgement waits for the entry.
     fn log_report(
         &mut self,
-        id: CaseId,
-        lease: &Lease,
+        (id, lease): (CaseId, &Lease),
         report: Vec<u8>,
         hash: Digest,
         ctx: &mut Context,
@@ -93,7 +93,7 @@ impl Owner {
         }
         then.push(Then::Owner(OwnerStep::Reported(id, lease.fence)));
         self.unlogged_reports.insert(hash);
-        self.log_of_lease(id, lease, record, fields, then, ctx);
+        self.log_of_lease((id, lease), (record, fields), then, ctx);
     }
 
     /// The report is durable: deliver the primary one.

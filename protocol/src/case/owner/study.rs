@@ -61,7 +61,8 @@ impl Owner {
         }
     }
 
-    /// Logs the study as received, once for each state it is found in. False while the log is behind.
+    /// Logs the study as received, once for each state it is found in. False while the log is
+    /// behind.
     fn log_study(
         &mut self,
         study: StudyId,
@@ -140,7 +141,7 @@ impl Owner {
             );
         };
         self.log_order(order, &rule, description.subject, ctx);
-        self.log_case(study, description.subject, ordered, &rule, ctx);
+        self.log_case((study, description.subject), ordered, &rule, ctx);
     }
 
     /// Logs the order, with what the rule adds to it.
@@ -172,8 +173,7 @@ impl Owner {
     /// Logs the case; it is offered when its entry is durable.
     fn log_case(
         &mut self,
-        study: StudyId,
-        subject: SubjectId,
+        (study, subject): (StudyId, SubjectId),
         ordered: Urgency,
         rule: &Rule,
         ctx: &mut Context,

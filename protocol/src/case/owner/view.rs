@@ -81,7 +81,11 @@ impl Owner {
     ) -> Result<FetchTicket, FetchStatus> {
         let (id, lease) = self.lease_from(from, fence).ok_or(FetchStatus::NoLease)?;
         let case = self.cases.get(&id).ok_or(FetchStatus::NoLease)?;
-        if !case.is_current(fence) || !case.holds_lease() || now.tick >= lease.expires {
+        if !case.is_current(fence)
+            || !case.holds_lease()
+            || now.tick >= lease.expires
+            || now.wall.unix_us >= lease.ends_us
+        {
             return Err(FetchStatus::NoLease);
         }
         if !lease.fetchable {

@@ -1,4 +1,5 @@
-//! A grant comes in: leaf, path, checkpoint and quorum are recomputed before it counts; then the receipt.
+//! A grant comes in: leaf, path, checkpoint and quorum are recomputed before it counts; then the
+//! receipt.
 
 use super::Reader;
 use super::lease::Phase;
@@ -54,7 +55,7 @@ impl Reader {
         if ctx.log.is_full() {
             return Verdict::Ignore("the log is behind");
         }
-        self.log_grant(from, message, hash, checked, ctx);
+        self.log_grant(from, message, (hash, checked), ctx);
         Verdict::Accept
     }
 
@@ -110,8 +111,7 @@ impl Reader {
         &mut self,
         from: NodeId,
         message: GrantMessage,
-        hash: Digest,
-        grant: Grant,
+        (hash, grant): (Digest, Grant),
         ctx: &mut Context,
     ) {
         let fence = Fence(grant.fence);
@@ -313,7 +313,8 @@ impl Reader {
     }
 }
 
-/// Recomputes that the grant is logged: its hash in the entry, the entry at the fence, under a quorum.
+/// Recomputes that the grant is logged: its hash in the entry, the entry at the fence, under a
+/// quorum.
 fn check_logged(
     message: &GrantMessage,
     grant: &Grant,

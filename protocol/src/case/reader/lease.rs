@@ -72,6 +72,8 @@ pub struct LeaseView {
     pub offer: OfferId,
     /// Its state.
     pub state: &'static str,
+    /// This desk may go on reading now.
+    pub held: bool,
     /// The manifest's root.
     pub manifest_root: Vec<u8>,
     /// SHA-256 of the grant.
@@ -277,6 +279,8 @@ impl Reader {
             owner: reading.owner,
             offer: reading.offer,
             state: reading.name(),
+            held: reading.held_until.is_some()
+                && matches!(reading.phase, Phase::Accepted | Phase::Reading),
             manifest_root: reading.prepared.manifest_root.clone(),
             grant_hash: reading.grant_hash,
             objects: reading.prepared.objects,

@@ -1,10 +1,13 @@
-//! The same case at the reading desk: offers in a book, claims, grants that are verified before they count.
+//! The same case at the reading desk: offers in a book, claims, grants that are verified before
+//! they count.
 //!
 //! ```text
-//! seen ─ claim (logged) ─ CLAIM ... GRANT ─ verify ─ log ─ prove ─ sign ─ RECEIPT ... RECEIPT_ACK ─ fetch
+//! seen ─ claim (logged) ─ CLAIM ... GRANT ─ verify ─ log ─ prove ─ sign ─ RECEIPT ...
+//! RECEIPT_ACK ─ fetch
 //! reading ─ sign ─ log ─ REPORT ... REPORT_ACK ─ purge ─ log ─ PURGED ... PURGED_ACK ─ done
 //! ```
-//! The lease is counted from before its owner counts it, and shortened by the drift: this desk stops first.
+//! The lease is counted from before its owner counts it, and shortened by the drift: this desk
+//! stops first.
 
 mod advert;
 mod apply;

@@ -131,19 +131,17 @@ impl Reader {
 
     /// Removes an offer of this owner from the book.
     fn drop_offer(&mut self, from: NodeId, id: OfferId, state: &'static str, ctx: &mut Context) {
-        if self
+        let mine = self
             .offers
             .get(&id)
-            .is_some_and(|offered| offered.owner == from)
-        {
-            if let Some(gone) = self.offers.remove(&id) {
-                ctx.tell(Event::OfferState {
-                    offer: id,
-                    state,
-                    owner: from,
-                    urgency: gone.urgency,
-                });
-            }
+            .is_some_and(|offered| offered.owner == from);
+        if mine && let Some(gone) = self.offers.remove(&id) {
+            ctx.tell(Event::OfferState {
+                offer: id,
+                state,
+                owner: from,
+                urgency: gone.urgency,
+            });
         }
     }
 
@@ -241,7 +239,8 @@ impl Reader {
         }
     }
 
-    /// With `auto_claim`: takes the most pressing offer when there is a free slot. Hopeless ones come last.
+    /// With `auto_claim`: takes the most pressing offer when there is a free slot. Hopeless ones
+    /// come last.
     pub(super) fn claim_if_idle(&mut self, ctx: &mut Context) {
         if !self.config.auto_claim || self.session.is_none() {
             return;

@@ -1,0 +1,158 @@
+//! Opens what a node with a log keeps, and rebuilds its core from it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use crypto::keys::SigningKey;
+use protocol::core::Core;
+use protocol::core::config::{CoreConfig, OwnerConfig, PublicIdentity, ReaderConfig, Seeds};
+use protocol::policy::Decide;
+
+use super::names::Names;
+use super::vault::Vault;
+use crate::config::{Settings, Trust};
+use crate::driver::clock::Clock;
+use crate::driver::log::{self, Cosigner, LogHandle, Witness};
+use crate::keystore::Secrets;
+use crate::store::root::MasterKey;
+use crate::store::space::Reserve;
+use crate::store::{Store, StoreOptions};
+
+/// The number of the only master key that there has been.
+const FIRST_MASTER: u16 = 1;
+
+/// What was opened.
+pub(super) struct Booted {
+    pub(super) core: Core,
+    pub(super) vault: Vault,
+    pub(super) log: LogHandle,
+    pub(super) log_key: SigningKey,
+    pub(super) cosigner: Cosigner,
+    pub(super) writer: std::thread::JoinHandle<()>,
+    pub(super) witnesses: Vec<Witness>,
+}
+
+/// Opens store and log, and replays.
+pub(super) async fn boot(
+    settings: &Settings,
+    trust: &Trust,
+    secrets: &Secrets,
+    clock: Clock,
+) -> anyhow::Result<Booted> {
+    let log_key = secrets.log.as_ref().context("the log key is missing")?;
+    let master = secrets
+        .master
+        .as_ref()
+        .context("the master key is missing")?;
+    let verifier = trust
+        .own
+        .credential
+        .log_key()?
+        .context("the credential names no log key")?;
+    let config = core_config(settings, trust)?;
+    let witnesses = witnesses(trust);
+    let reserve = settings
+        .hospital
+        .as_ref()
+        .map_or(Reserve::default(), |hospital| Reserve {
+            bytes: hospital.reserve,
+            // The operator's number alone counts: a disk's share says nothing on a shared disk.
+            percent: 0,
+        });
+    let options = StoreOptions {
+        reserve,
+        ..StoreOptions::default()
+    };
+    let names = Names::new(master);
+    let data = settings.data_dir.clone();
+    let master = MasterKey {
+        version: FIRST_MASTER,
+        key: crypto::keys::SymmetricKey::from_bytes(master.as_bytes()),
+    };
+    let key = SigningKey::from_seed(&log_key.seed());
+    let seeds = Seeds {
+        protocol: random()?,
+        secret: random()?,
+    };
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = Arc::new(Store::open(&data.join("store"), &master, options)?);
+        let vault = Vault::new(store, names);
+        let opened = log::open(&data.join("log"), &key, &verifier, Arc::new(vault.clone()))?;
+        let mut core = Core::new(config, &seeds);
+        let entries = log::replay(&mut core, &opened.handle, &vault)?;
+        tracing::info!(entries, "the log is replayed");
+        let log::Opened { handle, cosigner, writer } = opened;
+        Ok::<_, anyhow::Error>(Booted {
+            core,
+            vault,
+            log: handle,
+            log_key: key,
+            cosigner,
+            writer,
+            witnesses,
+        })
+    });
+    let booted = opening.await??;
+    tracing::debug!(tick = clock.now().tick.0, "store and log are open");
+    Ok(booted)
+}
+
+fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig> {
+    let credential = &trust.own.credential;
+    let policy: Arc<dyn Decide> = trust
+        .policy
+        .clone()
+        .context("a policy is missing: add [policy]")?;
+    let reader = match &settings.reader {
+        Some(reader) => Some(ReaderConfig {
+            person: credential
+                .person
+                .context("the credential names no person")?,
+            auto_claim: reader.auto_claim,
+        }),
+        None => None,
+    };
+    Ok(CoreConfig {
+        identity: PublicIdentity {
+            node: credential.node,
+            organisation: credential.organisation.clone(),
+            country: credential.country.clone(),
+            log: credential
+                .log_key()?
+                .context("the credential names no log key")?,
+        },
+        roster: trust.roster.clone(),
+        quorum: trust.quorum.clone(),
+        policy,
+        owner: settings.hospital.as_ref().map(|hospital| OwnerConfig {
+            quiet: hospital.quiet_period,
+            rules: hospital.rules.clone(),
+        }),
+        reader,
+    })
+}
+
+/// The witnesses of the quorum that are members, and so can be asked.
+fn witnesses(trust: &Trust) -> Vec<Witness> {
+    let keyed = trust.roster.members().filter_map(|member| {
+        let key = member.credential.witness_key().ok()??;
+        Some(Witness {
+            node: member.credential.node,
+            key,
+        })
+    });
+    let listed = |witness: &Witness| {
+        trust
+            .quorum
+            .witnesses()
+            .iter()
+            .any(|listed| listed.key == witness.key)
+    };
+    keyed.filter(listed).collect()
+}
+
+fn random() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| crate::random::EntropyError)?;
+    Ok(bytes)
+}

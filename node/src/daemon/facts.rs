@@ -1,0 +1,167 @@
+//! What the node shows of itself on the control socket.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crypto::keys::SigningKey;
+use protocol::ids::{Fence, NodeId};
+use serde_json::{Value, json};
+
+use super::export::Export;
+use super::network;
+use super::vault::Vault;
+use crate::config::{Settings, Trust};
+use crate::control;
+use crate::driver::log::LogHandle;
+use crate::driver::ports::{DeskPort, Undone};
+use crate::mesh::MeshHandle;
+
+/// The hospital role's listeners.
+pub(super) struct Hospital {
+    pub(super) dicom: SocketAddr,
+}
+
+/// The desk's pages.
+#[derive(Clone)]
+pub(super) struct Pages {
+    /// Where DICOMweb is.
+    pub(super) url: String,
+    /// The file with the token that opens it, for the node's own user.
+    pub(super) token: PathBuf,
+}
+
+struct LogFacts {
+    handle: LogHandle,
+    vault: Vault,
+    export: Export,
+}
+
+/// The facts.
+pub(super) struct Facts {
+    mesh: MeshHandle,
+    settings: Settings,
+    trust: TrustFacts,
+    log: Option<LogFacts>,
+    hospital: Option<Hospital>,
+    desk: Option<(Arc<dyn DeskPort>, Pages)>,
+}
+
+struct TrustFacts {
+    organisation: String,
+    consortium: String,
+    members: usize,
+    credentials: Vec<(u64, Vec<u8>)>,
+}
+
+impl Facts {
+    pub(super) fn new(mesh: MeshHandle, trust: &Trust, settings: &Settings) -> Self {
+        let credentials = trust.roster.members();
+        let trust = TrustFacts {
+            organisation: trust.own.credential.organisation.clone(),
+            consortium: trust.roster.genesis().name.clone(),
+            members: trust.roster.len(),
+            credentials: credentials
+                .map(|member| (member.credential.serial, member.envelope.clone()))
+                .collect(),
+        };
+        let settings = settings.clone();
+        Self {
+            mesh,
+            settings,
+            trust,
+            log: None,
+            hospital: None,
+            desk: None,
+        }
+    }
+
+    pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, vault: Vault) {
+        let credentials = std::mem::take(&mut self.trust.credentials);
+        let export = Export::new(
+            handle.clone(),
+            key,
+            vault.clone(),
+            (&self.settings, credentials),
+        );
+        self.log = Some(LogFacts {
+            handle,
+            vault,
+            export,
+        });
+    }
+
+    pub(super) fn hospital(&mut self, hospital: Hospital) {
+        self.hospital = Some(hospital);
+    }
+
+    pub(super) fn desk(&mut self, port: Arc<dyn DeskPort>, pages: Pages) {
+        self.desk = Some((port, pages));
+    }
+
+    fn logged(&self) -> Result<&LogFacts, Undone> {
+        self.log
+            .as_ref()
+            .ok_or_else(|| Undone("this node keeps no log of its own".to_owned()))
+    }
+}
+
+impl control::Facts for Facts {
+    fn status(&self) -> Value {
+        let log = self.log.as_ref().map(|log| {
+            json!({
+                "origin": log.handle.key().name().as_str(),
+                "size": log.handle.size(),
+                "cosigned": log.handle.cosigned_size(),
+            })
+        });
+        let dicomweb = self.desk.as_ref().map(
+            |(_, pages)| json!({ "url": pages.url, "token": pages.token.display().to_string() }),
+        );
+        json!({
+            "node": self.mesh.node().to_string(),
+            "organisation": self.trust.organisation,
+            "consortium": self.trust.consortium,
+            "members": self.trust.members,
+            "connected": self.mesh.connected().len(),
+            "roles": {
+                "hospital": self.settings.hospital.is_some(),
+                "reader": self.settings.reader.is_some(),
+                "witness": self.settings.witness,
+                "relay": self.settings.relay,
+            },
+            "listen": network::addresses(&self.mesh),
+            "dicom": self.hospital.as_ref().map(|hospital| hospital.dicom.to_string()),
+            "dicomweb": dicomweb,
+            "log": log,
+        })
+    }
+
+    fn studies(&self) -> Result<Value, Undone> {
+        let studies = self.logged()?.vault.studies().map_err(Undone::of)?;
+        let shown = studies.iter().map(|(study, summary)| {
+            json!({
+                "study": study.to_string(),
+                "modalities": summary.modalities,
+                "series": summary.series,
+                "objects": summary.objects,
+                "bytes": summary.bytes,
+                "last_arrival_ms": summary.last_arrival_ms,
+            })
+        });
+        Ok(json!({ "studies": shown.collect::<Vec<_>>() }))
+    }
+
+    fn export(&self, dir: &Path) -> Result<Value, Undone> {
+        if !dir.is_absolute() {
+            return Err(Undone("the folder's path must be absolute".to_owned()));
+        }
+        self.logged()?.export.write(dir)
+    }
+
+    fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
+        self.desk
+            .as_ref()
+            .map_or_else(Vec::new, |(port, _)| port.opened(fence, owner))
+    }
+}

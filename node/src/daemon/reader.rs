@@ -1,0 +1,320 @@
+//! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::Router;
+use crypto::envelope::Envelope;
+use crypto::keys::{SigningKey, SymmetricKey};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use protocol::document::Document as _;
+use protocol::document::session::Session;
+use protocol::ids::{Fence, NodeId, PersonId};
+use protocol::io::Command;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::Life;
+use super::facts::Pages;
+use crate::config::{ReaderSettings, Settings, Trust};
+use crate::control::timeline::Timeline;
+use crate::desk::{
+    Desk, Duplex, FetchOptions, Holdings, Job, LeaseKey, Milestone, Prekeys, SessionTerms,
+};
+use crate::dicomweb::{Guard, SessionToken};
+use crate::driver::ports::{DeskPort, Purged};
+use crate::driver::{DriverHandle, clock};
+use crate::keystore::Secrets;
+use crate::mesh::{MeshHandle, StreamOpener};
+
+/// Fetches at one time: as many as a desk may hold leases.
+const FETCHES_MAX: usize = 64;
+
+/// Before a session is tried again when its time has come and it could not be made.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Between two looks at who is connected: long enough for a new neighbour to have said which
+/// topics it takes.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long before its end a session is renewed, as a part of its span.
+const RENEW_PART: u32 = 10;
+
+/// What the desk is made of.
+pub(super) struct Given<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) reader: &'a ReaderSettings,
+    pub(super) trust: &'a Trust,
+    pub(super) secrets: &'a Secrets,
+    pub(super) opener: StreamOpener,
+    pub(super) life: &'a Life,
+}
+
+/// A desk that runs.
+pub(super) struct Running {
+    pub(super) port: Arc<Port>,
+    pub(super) pages: Pages,
+    session: Sessions,
+}
+
+/// The desk as the driver sees it.
+pub(super) struct Port {
+    desk: Arc<Desk>,
+    holdings: Arc<Holdings>,
+    room: Arc<Semaphore>,
+    timeline: Timeline,
+}
+
+impl DeskPort for Port {
+    fn fetch(&self, fence: Fence, owner: NodeId, grant: Vec<u8>, session: Vec<u8>) {
+        let Ok(slot) = Arc::clone(&self.room).try_acquire_owned() else {
+            tracing::error!(%owner, %fence, "too many fetches at one time");
+            return;
+        };
+        let (desk, timeline) = (Arc::clone(&self.desk), self.timeline.clone());
+        tokio::spawn(async move {
+            if let Err(error) = desk
+                .fetch(Job {
+                    fence,
+                    owner,
+                    grant,
+                    session,
+                })
+                .await
+            {
+                let detail = json!({ "fence": fence.0, "reason": error.to_string() });
+                timeline.note("fetch-failed", 0, detail);
+            }
+            drop(slot);
+        });
+    }
+
+    fn purge(&self, fence: Fence, owner: NodeId) -> BoxFuture<'static, Purged> {
+        let holdings = Arc::clone(&self.holdings);
+        async move {
+            let (bytes, objects) = holdings.purge(owner, fence);
+            Purged { bytes, objects }
+        }
+        .boxed()
+    }
+
+    fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
+        self.holdings.opened(owner, fence)
+    }
+}
+
+/// Starts the desk and its pages.
+pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
+    let Given {
+        settings,
+        reader,
+        trust,
+        secrets,
+        opener,
+        life,
+    } = given;
+    let master = secrets
+        .master
+        .as_ref()
+        .context("the master key is missing")?;
+    let person = secrets
+        .person
+        .as_ref()
+        .context("the person key is missing")?;
+    let folder = settings.data_dir.join("prekeys");
+    let master = SymmetricKey::from_bytes(master.as_bytes());
+    let prekeys = tokio::task::spawn_blocking(move || Prekeys::open(&folder, master)).await??;
+    let prekeys = Arc::new(prekeys);
+    let holdings = Arc::new(Holdings::new(
+        reader.memory,
+        milestones(life.timeline.clone()),
+    ));
+    let open: crate::desk::Opener = Arc::new(move |to| {
+        let opener = opener.clone();
+        async move {
+            let opened = opener.open(to).await.map_err(std::io::Error::other)?;
+            Ok(Box::new(opened) as Box<dyn Duplex>)
+        }
+        .boxed()
+    });
+    let desk = Desk::new(
+        Arc::clone(&holdings),
+        Arc::clone(&prekeys),
+        open,
+        FetchOptions::default(),
+    );
+    let pages = pages(settings, reader, &holdings, life).await?;
+    let port = Arc::new(Port {
+        desk: Arc::new(desk),
+        holdings,
+        room: Arc::new(Semaphore::new(FETCHES_MAX)),
+        timeline: life.timeline.clone(),
+    });
+    let session = Sessions {
+        prekeys,
+        person: SigningKey::from_seed(&person.seed()),
+        id: trust
+            .own
+            .credential
+            .person
+            .context("the credential names no person")?,
+        node: trust.own.credential.node,
+        country: reader.country.clone(),
+        span: reader.session,
+        slots: reader.slots,
+    };
+    Ok(Running {
+        port,
+        pages,
+        session,
+    })
+}
+
+fn milestones(timeline: Timeline) -> crate::desk::Timeline {
+    Arc::new(move |key: LeaseKey, milestone| {
+        let (step, ms, bytes) = match milestone {
+            Milestone::FirstImage { ms, bytes } => ("first-image", ms, bytes),
+            Milestone::AllImages { ms, bytes } => ("all-images", ms, bytes),
+        };
+        let detail =
+            json!({ "fence": key.fence.0, "owner": key.owner.to_string(), "after_ms": ms });
+        timeline.note(step, bytes, detail);
+    })
+}
+
+/// Serves DICOMweb on loopback, behind a token that only the node's own user can read.
+async fn pages(
+    settings: &Settings,
+    reader: &ReaderSettings,
+    holdings: &Arc<Holdings>,
+    life: &Life,
+) -> anyhow::Result<Pages> {
+    let listener = tokio::net::TcpListener::bind(reader.dicomweb_listen).await;
+    let listener = listener
+        .with_context(|| format!("DICOMweb cannot listen on {}", reader.dicomweb_listen))?;
+    let address = listener.local_addr()?;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|_| crate::random::EntropyError)?;
+    let token = SessionToken::new(secret);
+    let file: PathBuf = settings.data_dir.join("dicomweb-token");
+    match std::fs::remove_file(&file) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    crate::files::create(
+        &file,
+        token.expose().as_bytes(),
+        crate::files::Readers::Owner,
+    )?;
+    let url = format!("http://{address}/dicomweb");
+    let routes = crate::dicomweb::router(Arc::clone(holdings) as _, &url);
+    let app = Guard::new(address.port(), token).protect(Router::new().nest("/dicomweb", routes));
+    let ending = life.ending.clone();
+    life.tasks.spawn(async move {
+        let serving = axum::serve(listener, app).with_graceful_shutdown(ending.cancelled_owned());
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the desk's pages stopped");
+        }
+    });
+    Ok(Pages { url, token: file })
+}
+
+/// Makes sessions. No Debug: it holds the person's key.
+struct Sessions {
+    prekeys: Arc<Prekeys>,
+    person: SigningKey,
+    id: PersonId,
+    node: NodeId,
+    country: String,
+    span: Duration,
+    slots: u32,
+}
+
+impl Sessions {
+    /// A session from now on. Blocks.
+    fn make(&self) -> anyhow::Result<Vec<u8>> {
+        let now = clock::wall();
+        let terms = SessionTerms {
+            person: self.id,
+            node: self.node,
+            not_before_us: now.unix_us,
+            not_after_us: now.plus_us(self.span),
+            country: self.country.clone(),
+        };
+        let sign = |payload: &[u8]| {
+            Envelope::sign(Session::TYPE, payload.to_vec(), &[&self.person])
+                .map(|envelope| envelope.encode())
+                .map_err(|error| error.to_string())
+        };
+        let (session, _) = self.prekeys.session(&terms, sign)?;
+        Ok(session)
+    }
+}
+
+impl Running {
+    /// Goes on duty, and renews the session before it ends, until the node stops.
+    pub(super) fn advertise(self, to: (DriverHandle, MeshHandle), life: &Life) {
+        let closing = life.closing.clone();
+        let sessions = Arc::new(self.session);
+        life.tasks.spawn(async move {
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = on_duty(sessions, to) => {}
+            }
+        });
+    }
+}
+
+/// Keeps the desk on duty: a session that holds, and an advert for each neighbour that is new. An
+/// advert reaches those who are connected when it is published, and the next one is a minute away.
+async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHandle)) {
+    let mut neighbours = BTreeSet::new();
+    let mut session: Option<(Vec<u8>, Instant)> = None;
+    loop {
+        let now_connected = mesh.connected();
+        let renew = session
+            .as_ref()
+            .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
+        if renew || !now_connected.is_subset(&neighbours) {
+            match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
+                Ok(advertised) => session = Some(advertised),
+                Err(error) => {
+                    tracing::error!(%error, "the desk is not on duty");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+        neighbours = now_connected;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Says that the desk is on duty, with the session that it has or a new one.
+async fn advertise(
+    sessions: &Arc<Sessions>,
+    driver: &DriverHandle,
+    session: Option<(Vec<u8>, Instant)>,
+) -> anyhow::Result<(Vec<u8>, Instant)> {
+    let (session, renew_at) = match session {
+        Some(session) => session,
+        None => {
+            let made = Arc::clone(sessions);
+            let session = tokio::task::spawn_blocking(move || made.make()).await??;
+            (
+                session,
+                Instant::now() + (sessions.span - sessions.span / RENEW_PART),
+            )
+        }
+    };
+    let command = Command::Advertise {
+        session: session.clone(),
+        slots: sessions.slots,
+    };
+    driver.command(command).await?;
+    Ok((session, renew_at))
+}

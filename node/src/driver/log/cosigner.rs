@@ -1,0 +1,234 @@
+//! Asks the witnesses for cosignatures of the newest checkpoint, until the quorum is met.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crypto::log::checkpoint::SignedCheckpoint;
+use crypto::log::quorum::Quorum;
+use crypto::note::VerifierKey;
+use protocol::audit::witness::{self, AnswerError};
+use protocol::ids::NodeId;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::files::LogFiles;
+use super::size_of;
+use crate::mesh::{MeshHandle, Protocol};
+
+/// An idle log is cosigned again after this: it bounds how far back an entry could be dated.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Before the next round when the quorum was not met.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// One round's bound; a slow witness is asked again in the next.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// A witness that can be asked.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// Where.
+    pub node: NodeId,
+    /// Its key, of type 04.
+    pub key: VerifierKey,
+}
+
+/// Runs the rounds.
+pub struct Cosigner {
+    log: VerifierKey,
+    files: LogFiles,
+    durable: watch::Receiver<Option<SignedCheckpoint>>,
+    witnessed: watch::Sender<Option<SignedCheckpoint>>,
+    /// The size each witness is known to hold.
+    held: BTreeMap<NodeId, u64>,
+}
+
+/// What one witness said.
+struct Said {
+    witness: Witness,
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Cosigner {
+    pub(super) fn new(
+        log: VerifierKey,
+        files: LogFiles,
+        durable: watch::Receiver<Option<SignedCheckpoint>>,
+        witnessed: watch::Sender<Option<SignedCheckpoint>>,
+    ) -> Self {
+        Self {
+            log,
+            files,
+            durable,
+            witnessed,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// Cosigns until `stop`.
+    pub async fn run(
+        mut self,
+        quorum: Quorum,
+        witnesses: Vec<Witness>,
+        mesh: MeshHandle,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let newest = self.durable.borrow_and_update().clone();
+            let met = match newest {
+                Some(signed) => {
+                    let round = self.round(signed, &quorum, &witnesses, &mesh);
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        met = tokio::time::timeout(ROUND, round) => met.unwrap_or(false),
+                    }
+                }
+                None => true,
+            };
+            let pause = if met { IDLE } else { RETRY };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = self.durable.changed() => if changed.is_err() {
+                    // The writer stopped. The driver ends for that, not for this end.
+                    stop.cancelled().await;
+                    return;
+                },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One round over all witnesses; true when the quorum is met and that is kept durably.
+    async fn round(
+        &mut self,
+        mut signed: SignedCheckpoint,
+        quorum: &Quorum,
+        witnesses: &[Witness],
+        mesh: &MeshHandle,
+    ) -> bool {
+        if self.is_met(&signed, quorum) {
+            return self.keep(signed);
+        }
+        let mut asking = JoinSet::new();
+        for witness in witnesses {
+            self.ask(&mut asking, witness.clone(), &signed, mesh);
+        }
+        while let Some(answer) = asking.join_next().await {
+            let Ok(Some(said)) = answer else { continue };
+            let size = signed.head().size;
+            match witness::take_answer(&mut signed, &said.witness.key, said.status, &said.body) {
+                Ok(_) => {
+                    self.held.insert(said.witness.node, size);
+                    if self.is_met(&signed, quorum) {
+                        return self.keep(signed);
+                    }
+                }
+                Err(AnswerError::Holds(held)) if held <= size => {
+                    let known = self.held.insert(said.witness.node, held);
+                    if known != Some(held) {
+                        self.ask(&mut asking, said.witness, &signed, mesh);
+                    }
+                }
+                Err(AnswerError::Holds(held)) => tracing::error!(
+                    witness = %said.witness.key.name(), held, size,
+                    "a witness holds a larger tree of this log: an old copy was restored"
+                ),
+                Err(
+                    error @ (AnswerError::Refused(_)
+                    | AnswerError::TooLong
+                    | AnswerError::Malformed
+                    | AnswerError::Cosignature(_)),
+                ) => tracing::warn!(
+                    witness = %said.witness.key.name(), %error, "no cosignature"
+                ),
+            }
+        }
+        false
+    }
+
+    fn ask(
+        &self,
+        asking: &mut JoinSet<Option<Said>>,
+        witness: Witness,
+        signed: &SignedCheckpoint,
+        mesh: &MeshHandle,
+    ) {
+        let held = self
+            .held
+            .get(&witness.node)
+            .copied()
+            .unwrap_or(0)
+            .min(signed.head().size);
+        let tiles_size = size_of(&self.durable.borrow()).max(signed.head().size);
+        let (files, signed, mesh) = (self.files.clone(), signed.clone(), mesh.clone());
+        asking.spawn(async move {
+            let request = tokio::task::spawn_blocking(move || {
+                witness::request(files, tiles_size, held, signed)
+            });
+            let request = match request.await.ok()? {
+                Ok(request) => request,
+                Err(error) => {
+                    tracing::error!(%error, "no proof for a witness");
+                    return None;
+                }
+            };
+            let answer = mesh.send(witness.node, Protocol::Witness, request).await;
+            match answer {
+                Ok(answer) => {
+                    let (status, body) = split_answer(&answer)?;
+                    Some(Said {
+                        witness,
+                        status,
+                        body: body.to_vec(),
+                    })
+                }
+                Err(error) => {
+                    tracing::debug!(witness = %witness.key.name(), %error, "not reached");
+                    None
+                }
+            }
+        });
+    }
+
+    fn is_met(&self, signed: &SignedCheckpoint, quorum: &Quorum) -> bool {
+        quorum
+            .evaluate(signed, &self.log)
+            .is_ok_and(|evaluation| evaluation.satisfied())
+    }
+
+    fn keep(&self, signed: SignedCheckpoint) -> bool {
+        match self.files.keep_cosigned(&signed) {
+            Ok(()) => {
+                self.witnessed.send_replace(Some(signed));
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "a cosigned checkpoint cannot be kept");
+                false
+            }
+        }
+    }
+}
+
+/// Splits "status line, body"; `None` for anything else.
+pub(crate) fn split_answer(answer: &[u8]) -> Option<(u16, &[u8])> {
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    let status = std::str::from_utf8(answer.get(..end)?).ok()?.parse().ok()?;
+    Some((status, answer.get(end + 1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_a_status_line_and_a_body() {
+        assert_eq!(split_answer(b"200\nbody"), Some((200, b"body".as_slice())));
+        assert_eq!(split_answer(b"409\n"), Some((409, b"".as_slice())));
+        for bad in [b"".as_slice(), b"200", b"x\n", b"-1\n", b"99999999\n"] {
+            assert_eq!(split_answer(bad), None);
+        }
+    }
+}

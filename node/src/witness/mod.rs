@@ -1,0 +1,174 @@
+//! The witness role: cosigns the checkpoints of members' logs, and never two that disagree.
+//!
+//! The newest head of each log is a file of its own, replaced durably *before* the cosignature goes
+//! out. Reading it, deciding and replacing it are one critical section.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crypto::digest::Digest;
+use crypto::keys::SigningKey;
+use crypto::log::merkle::TreeHead;
+use crypto::note::{KeyName, NoteError};
+use protocol::audit::witness::{Answer, KnownLogs, admit};
+use protocol::member::Roster;
+
+use crate::driver::clock;
+use crate::driver::log::files::replace;
+use crate::files::FileError;
+
+/// First line of a head's file.
+const VERSION: &str = "radmesh-head/1";
+
+/// The longest head's file: a name, a number and a digest.
+const HEAD_MAX: u64 = 2 << 10;
+
+/// Why a witness does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A head's file is damaged. A witness that forgot must not cosign.
+    #[error("{}: not a log's head: restore it from a backup", .0.display())]
+    Damaged(PathBuf),
+    /// The key's name cannot be used.
+    #[error(transparent)]
+    Name(#[from] NoteError),
+}
+
+/// A witness. Calls block.
+pub struct WitnessRole {
+    folder: PathBuf,
+    name: KeyName,
+    key: SigningKey,
+    logs: KnownLogs,
+    heads: Mutex<BTreeMap<KeyName, TreeHead>>,
+}
+
+impl WitnessRole {
+    /// Opens the folder of heads, made if it is absent.
+    ///
+    /// # Errors
+    /// [`WitnessError`].
+    pub fn open(
+        folder: &Path,
+        name: KeyName,
+        key: SigningKey,
+        roster: &Roster,
+    ) -> Result<Self, WitnessError> {
+        let system = |source| FileError::System {
+            file: folder.to_owned(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(system)?;
+        let mut heads = BTreeMap::new();
+        for entry in fs::read_dir(folder).map_err(system)? {
+            let file = entry.map_err(system)?.path();
+            if file.extension().is_some_and(|ending| ending == "head") {
+                let text = crate::files::read_text(&file, HEAD_MAX)?;
+                let (origin, head) = parse(&text).ok_or(WitnessError::Damaged(file))?;
+                heads.insert(origin, head);
+            }
+        }
+        let (folder, logs) = (folder.to_owned(), KnownLogs::of(roster, clock::wall()));
+        Ok(Self {
+            folder,
+            name,
+            key,
+            logs,
+            heads: Mutex::new(heads),
+        })
+    }
+
+    /// The answer to one `add-checkpoint` request: a status line, then the body.
+    #[must_use]
+    pub fn answer(&self, request: &[u8]) -> Vec<u8> {
+        let answer = self.decide(request);
+        let mut bytes = format!("{}\n", answer.status).into_bytes();
+        bytes.extend_from_slice(&answer.body);
+        bytes
+    }
+
+    fn decide(&self, request: &[u8]) -> Answer {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = match admit(request, &self.logs, |origin| heads.get(origin).cloned()) {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                if refused.alarm {
+                    tracing::error!(reason = %refused.reason, "a log signed two different trees");
+                }
+                return refused.answer();
+            }
+        };
+        let (origin, head) = (admitted.origin().clone(), admitted.persist());
+        let file = self.folder.join(format!(
+            "{}.head",
+            Digest::sha256(origin.as_str().as_bytes()).to_hex()
+        ));
+        if let Err(error) = replace(&file, render(&origin, &head).as_bytes()) {
+            tracing::error!(%error, "a head cannot be kept: no cosignature");
+            return failure();
+        }
+        heads.insert(origin, head);
+        match admitted.cosign(&self.name, &self.key, clock::wall()) {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "no cosignature");
+                failure()
+            }
+        }
+    }
+}
+
+fn failure() -> Answer {
+    Answer {
+        status: 500,
+        content_type: None,
+        body: Vec::new(),
+    }
+}
+
+fn render(origin: &KeyName, head: &TreeHead) -> String {
+    format!(
+        "{VERSION}\n{}\n{}\n{}\n",
+        origin.as_str(),
+        head.size,
+        head.root.to_hex()
+    )
+}
+
+fn parse(text: &str) -> Option<(KeyName, TreeHead)> {
+    let mut lines = text.lines();
+    if lines.next()? != VERSION {
+        return None;
+    }
+    let origin = KeyName::new(lines.next()?).ok()?;
+    let size = lines.next()?.parse().ok()?;
+    let root = Digest::from_hex(lines.next()?).ok()?;
+    lines
+        .next()
+        .is_none()
+        .then_some((origin, TreeHead { size, root }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_survives_its_file_and_nothing_else_does() {
+        let origin = KeyName::new("hospital.example/log").expect("a name");
+        let head = TreeHead {
+            size: 7,
+            root: Digest::sha256(b"root"),
+        };
+        let text = render(&origin, &head);
+        assert_eq!(parse(&text), Some((origin, head)));
+        assert_eq!(parse(&text.replace("head/1", "head/2")), None);
+        assert_eq!(parse(&text[..text.len() - 3]), None);
+        assert_eq!(parse(&format!("{text}more\n")), None);
+    }
+}
