@@ -2,6 +2,7 @@
 //! configurations. Everything is in one folder, and everything is what a real network has.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -250,8 +251,7 @@ impl World {
             "data_dir = {data}\n\n[identity]\nkeys = {keys}\nunencrypted = true\n\n\
              [consortium]\ngenesis = {genesis}\ngenesis_hash = \"{hash}\"\n\
              credentials = {credentials}\ncredential = {credential}\nquorum = {quorum}\n\n\
-             [mesh]\nlisten = [\"/ip4/127.0.0.1/udp/0/quic-v1\", \"/ip4/127.0.0.1/tcp/0\"]\n\
-             bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
+             [mesh]\n{listen}bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
             data = text(&folder.join("data")),
             keys = text(&folder.join("keys")),
             genesis = text(&trust.join("genesis.envelope")),
@@ -259,6 +259,7 @@ impl World {
             credentials = text(&trust.join("credentials")),
             credential = text(&credential),
             quorum = text(&trust.join("quorum.policy")),
+            listen = listen(who)?,
             bootstrap = bootstrap.join(", "),
             socket = text(&self.socket(who)),
         );
@@ -353,6 +354,18 @@ fn competences(credential: &mut Credential, who: Who, modalities: &[String]) {
     credential.modalities.extend(modalities.iter().filter(known).cloned());
     credential.modalities.sort();
     credential.modalities.dedup();
+}
+
+/// Where a node listens. A relay must say where others reach it, so its port is chosen beforehand.
+fn listen(who: Who) -> anyhow::Result<String> {
+    let on = |port: u16| {
+        format!("[\"/ip4/127.0.0.1/udp/{port}/quic-v1\", \"/ip4/127.0.0.1/tcp/{port}\"]")
+    };
+    if who != Who::Relay {
+        return Ok(format!("listen = {}\n", on(0)));
+    }
+    let free = on(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
+    Ok(format!("listen = {free}\nexternal = {free}\n"))
 }
 
 /// A TOML basic string.
