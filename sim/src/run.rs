@@ -328,16 +328,7 @@ impl Run {
                 stored,
                 ..
             } => self.durable(to, life, index, stored),
-            Happening::Cosigned { life, size, .. } => {
-                if self.alive(to, life) {
-                    self.note("cosigned", to, &size.to_le_bytes());
-                    let disk = &mut self.hosts[to].disk;
-                    disk.cosigned = disk.cosigned.max(size);
-                    self.with(to, |core, now| {
-                        core.handle_outcome(Outcome::Witnessed { size }, now);
-                    });
-                }
-            }
+            Happening::Cosigned { life, size, .. } => self.cosigned(to, life, size),
             Happening::Wake { life, .. } => {
                 if self.alive(to, life) {
                     self.hosts[to].wake_at = None;
@@ -354,25 +345,39 @@ impl Run {
             }
             Happening::Report {
                 life, owner, fence, ..
-            } => {
-                if self.alive(to, life) && !happens(&mut self.rng, self.faults.vanish) {
-                    self.note("report", to, &fence.0.to_le_bytes());
-                    let draft = world::draft();
-                    self.with(to, |core, now| {
-                        // Refused when the lease is lost: the case goes to somebody else.
-                        let _ = core.handle_command(
-                            Command::Report {
-                                fence,
-                                owner,
-                                draft,
-                            },
-                            now,
-                        );
-                    });
-                }
-            }
+            } => self.report(to, life, (owner, fence)),
         }
         self.shell(to)
+    }
+
+    /// The witness cosigned.
+    fn cosigned(&mut self, to: usize, life: u32, size: u64) {
+        if !self.alive(to, life) {
+            return;
+        }
+        self.note("cosigned", to, &size.to_le_bytes());
+        let disk = &mut self.hosts[to].disk;
+        disk.cosigned = disk.cosigned.max(size);
+        let outcome = Outcome::Witnessed { size };
+        self.with(to, |core, now| core.handle_outcome(outcome, now));
+    }
+
+    /// A reader reports, unless they vanished.
+    fn report(&mut self, to: usize, life: u32, (owner, fence): (NodeId, Fence)) {
+        if !self.alive(to, life) || happens(&mut self.rng, self.faults.vanish) {
+            return;
+        }
+        self.note("report", to, &fence.0.to_le_bytes());
+        let draft = world::draft();
+        self.with(to, |core, now| {
+            let report = Command::Report {
+                fence,
+                owner,
+                draft,
+            };
+            // Refused when the lease is lost: the case goes to somebody else.
+            let _ = core.handle_command(report, now);
+        });
     }
 
     /// Whether a host still lives the life that something was meant for.

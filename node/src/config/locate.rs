@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(table_at(TEXT, usize::MAX), "hospital.delivery");
         assert_eq!(key_at(TEXT, byte), "hospital.rules.deadline");
         assert_eq!(
-            (key_at(TEXT, 0), key_at(TEXT, 16)),
+            (key_at(TEXT, 0), key_at(TEXT, 15)),
             ("data_dir".into(), String::new())
         );
     }

@@ -109,7 +109,8 @@ fn the_shown_defaults_are_the_defaults() {
 fn an_unknown_key_is_named_with_its_line() {
     assert_eq!(
         complaint(HOSPITAL, "jurisdiction = \"DE\"", "jurisdicton = \"DE\""),
-        ":68: `hospital.jurisdicton`: there is no key `jurisdicton` here; did you mean `jurisdiction`?"
+        ":68: `hospital.jurisdicton`: there is no key `jurisdicton` here; \
+         did you mean `jurisdiction`?"
     );
     assert_eq!(
         complaint(READER, "[control]", "[controll]"),
@@ -134,138 +135,140 @@ fn what_is_missing_is_asked_for() {
     assert!(complaint(READER, &READER[policy], "").contains("need [policy]"));
 }
 
+/// In the hospital's file: what stands there, what is put there, what is said.
+const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "jurisdiction = \"DE\"",
+        "jurisdiction = \"de\"",
+        ":68: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
+    ),
+    (
+        "\"stat\"",
+        "\"now\"",
+        ":82: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
+    ),
+    (
+        "\"30m\"",
+        "\"30\"",
+        ":84: `hospital.rules.0.deadline`: \"30\" is no span of time",
+    ),
+    (
+        "\"30m\"",
+        "\"99d\"",
+        ":84: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
+    ),
+    (
+        "modality = \"MG\"\n",
+        "",
+        "`hospital.rules.2.name`: can never match",
+    ),
+    (
+        "\"everything-else\"",
+        "\"stroke\"",
+        "`hospital.rules.2.name`: stands twice",
+    ),
+    (
+        "\"offer\"",
+        "\"sell\"",
+        ":81: `hospital.rules.action`: unknown variant `sell`",
+    ),
+    (
+        "\"192.0.2.20\"",
+        "\"pacs\"",
+        "`hospital.allow`: \"pacs\" is no IP address",
+    ),
+    (
+        "{ ae_title = \"PACS\", address = \"192.0.2.20\" },",
+        "{},",
+        "lets everybody send",
+    ),
+    (
+        "{ ae_title = \"PACS\", address = \"192.0.2.20\" },",
+        "",
+        "nobody may send",
+    ),
+    (
+        "\"RADMESH\"",
+        "\"RADMESH-NORTH-SITE\"",
+        "`hospital.ae_title`: \"RADMESH-NORTH-SITE\"",
+    ),
+    (
+        "pacs.example.org:104",
+        "pacs.example.org",
+        "`hospital.delivery.address`",
+    ),
+    (
+        "kind = \"dicom\"",
+        "kind = \"folder\"",
+        "needs folder, and nothing else",
+    ),
+    ("org/udp/4001", "org/upd/4001", "`mesh.bootstrap`"),
+    ("d75a98", "d75a9", "`mesh.bootstrap`"),
+    (
+        "genesis_hash = \"00",
+        "genesis_hash = \"0",
+        "`consortium.genesis_hash`",
+    ),
+    (
+        "# unencrypted",
+        "unencrypted",
+        "give one of passphrase_file",
+    ),
+    ("# filter = \"info\"", "filter = \"a=b=c\"", "`log.filter`"),
+    (
+        "report_language = \"de\"",
+        "report_language = \"German\"",
+        "is no language",
+    ),
+    (
+        "data_dir = \"/var/lib/radmesh\"",
+        "data_dir = 7",
+        ":8: `data_dir`: invalid type: integer `7`",
+    ),
+    (
+        "data_dir = \"/var/lib/radmesh\"",
+        "data_dir = \"\"",
+        ":8: `data_dir`: is empty",
+    ),
+];
+
+/// The same in the reader's file.
+const READER_MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "# dicomweb_listen = \"127.0.0.1",
+        "dicomweb_listen = \"0.0.0.0",
+        "must be a loopback",
+    ),
+    (
+        "# slots = 1",
+        "slots = 0",
+        "`reader.slots`: is a number from 1 to 64",
+    ),
+    (
+        "# session = \"8h\"",
+        "session = \"17h\"",
+        "is out of bounds: up to 57600s",
+    ),
+    ("# memory = \"2GiB\"", "memory = \"2GB\"", "is no size"),
+    (
+        "# memory = \"2GiB\"",
+        "memory = \"1MiB\"",
+        "is less than 64MiB",
+    ),
+    (
+        "country = \"DE\"",
+        "country = \"Germany\"",
+        "`reader.country`",
+    ),
+];
+
 #[test]
 fn impossible_values_are_refused_where_they_stand() {
-    let hospital: &[(&str, &str, &str)] = &[
-        (
-            "jurisdiction = \"DE\"",
-            "jurisdiction = \"de\"",
-            ":68: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
-        ),
-        (
-            "\"stat\"",
-            "\"now\"",
-            ":82: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
-        ),
-        (
-            "\"30m\"",
-            "\"30\"",
-            ":84: `hospital.rules.0.deadline`: \"30\" is no span of time",
-        ),
-        (
-            "\"30m\"",
-            "\"99d\"",
-            ":84: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
-        ),
-        (
-            "modality = \"MG\"\n",
-            "",
-            "`hospital.rules.2.name`: can never match",
-        ),
-        (
-            "\"everything-else\"",
-            "\"stroke\"",
-            "`hospital.rules.2.name`: stands twice",
-        ),
-        (
-            "\"offer\"",
-            "\"sell\"",
-            ":81: `hospital.rules.action`: unknown variant `sell`",
-        ),
-        (
-            "\"192.0.2.20\"",
-            "\"pacs\"",
-            "`hospital.allow`: \"pacs\" is no IP address",
-        ),
-        (
-            "{ ae_title = \"PACS\", address = \"192.0.2.20\" },",
-            "{},",
-            "lets everybody send",
-        ),
-        (
-            "{ ae_title = \"PACS\", address = \"192.0.2.20\" },",
-            "",
-            "nobody may send",
-        ),
-        (
-            "\"RADMESH\"",
-            "\"RADMESH-NORTH-SITE\"",
-            "`hospital.ae_title`: \"RADMESH-NORTH-SITE\"",
-        ),
-        (
-            "pacs.example.org:104",
-            "pacs.example.org",
-            "`hospital.delivery.address`",
-        ),
-        (
-            "kind = \"dicom\"",
-            "kind = \"folder\"",
-            "needs folder, and nothing else",
-        ),
-        ("org/udp/4001", "org/upd/4001", "`mesh.bootstrap`"),
-        ("d75a98", "d75a9", "`mesh.bootstrap`"),
-        (
-            "genesis_hash = \"00",
-            "genesis_hash = \"0",
-            "`consortium.genesis_hash`",
-        ),
-        (
-            "# unencrypted",
-            "unencrypted",
-            "give one of passphrase_file",
-        ),
-        ("# filter = \"info\"", "filter = \"a=b=c\"", "`log.filter`"),
-        (
-            "report_language = \"de\"",
-            "report_language = \"German\"",
-            "is no language",
-        ),
-        (
-            "data_dir = \"/var/lib/radmesh\"",
-            "data_dir = 7",
-            ":8: `data_dir`: invalid type: integer `7`",
-        ),
-        (
-            "data_dir = \"/var/lib/radmesh\"",
-            "data_dir = \"\"",
-            ":8: `data_dir`: is empty",
-        ),
-    ];
-    for (from, to, expected) in hospital {
-        let said = complaint(HOSPITAL, from, to);
-        assert!(said.contains(expected), "{to}: {said}");
-    }
-    let reader: &[(&str, &str, &str)] = &[
-        (
-            "# dicomweb_listen = \"127.0.0.1",
-            "dicomweb_listen = \"0.0.0.0",
-            "must be a loopback",
-        ),
-        (
-            "# slots = 1",
-            "slots = 0",
-            "`reader.slots`: is a number from 1 to 64",
-        ),
-        (
-            "# session = \"8h\"",
-            "session = \"17h\"",
-            "is out of bounds: up to 57600s",
-        ),
-        ("# memory = \"2GiB\"", "memory = \"2GB\"", "is no size"),
-        (
-            "# memory = \"2GiB\"",
-            "memory = \"1MiB\"",
-            "is less than 64MiB",
-        ),
-        (
-            "country = \"DE\"",
-            "country = \"Germany\"",
-            "`reader.country`",
-        ),
-    ];
-    for (from, to, expected) in reader {
-        let said = complaint(READER, from, to);
-        assert!(said.contains(expected), "{to}: {said}");
+    for (text, mistakes) in [(HOSPITAL, HOSPITAL_MISTAKES), (READER, READER_MISTAKES)] {
+        for (from, to, expected) in mistakes {
+            let said = complaint(text, from, to);
+            assert!(said.contains(expected), "{to}: {said}");
+        }
     }
 }
 

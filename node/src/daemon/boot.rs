@@ -28,6 +28,7 @@ pub(super) struct Booted {
     pub(super) log: LogHandle,
     pub(super) log_key: SigningKey,
     pub(super) cosigner: Cosigner,
+    pub(super) writer: std::thread::JoinHandle<()>,
     pub(super) witnesses: Vec<Witness>,
 }
 
@@ -80,13 +81,14 @@ pub(super) async fn boot(
         let mut core = Core::new(config, &seeds);
         let entries = log::replay(&mut core, &opened.handle, &vault)?;
         tracing::info!(entries, "the log is replayed");
-        let log::Opened { handle, cosigner } = opened;
+        let log::Opened { handle, cosigner, writer } = opened;
         Ok::<_, anyhow::Error>(Booted {
             core,
             vault,
             log: handle,
             log_key: key,
             cosigner,
+            writer,
             witnesses,
         })
     });

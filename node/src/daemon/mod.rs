@@ -20,8 +20,9 @@ mod reader;
 mod roles;
 mod vault;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,6 +42,9 @@ pub use lock::{DataLock, LockError};
 /// How long a stopping node waits for its parts before it goes anyway.
 const STOPPING: Duration = Duration::from_secs(20);
 
+/// Between two looks whether the log's writer has ended.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Tokens and tasks that every part gets.
 #[derive(Clone, Default)]
 struct Life {
@@ -52,6 +56,8 @@ struct Life {
     ending: CancellationToken,
     tasks: TaskTracker,
     timeline: Timeline,
+    /// The log's writer, to be waited for last.
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// Runs a node until it is told to stop (SIGTERM, SIGINT) or can no longer keep its promises.
@@ -63,18 +69,35 @@ pub fn run(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ran = runtime.block_on(live(settings, trust, secrets));
+    let life = Life::default();
+    let ran = runtime.block_on(live((settings, trust, secrets), &life));
     runtime.shutdown_timeout(STOPPING);
+    join_writer(&life);
     drop(lock);
     ran
 }
 
-async fn live(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result<()> {
+/// Waits for the log's writer, which closes the store: a process that exits under it aborts.
+fn join_writer(life: &Life) {
+    let writer = life.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(writer) = writer else { return };
+    let until = Instant::now() + STOPPING;
+    while !writer.is_finished() && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+    if writer.is_finished() && writer.join().is_err() {
+        tracing::error!("the log's writer panicked");
+    }
+}
+
+async fn live(
+    (settings, trust, secrets): (Settings, Trust, Secrets),
+    life: &Life,
+) -> anyhow::Result<()> {
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let life = Life::default();
     let clock = Clock::open()?;
     for (file, error) in &trust.ignored {
         tracing::warn!(file = %file.display(), %error, "a credential is not admitted");
@@ -93,7 +116,7 @@ async fn live(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Res
         settings: &settings,
         trust: &trust,
         secrets: &secrets,
-        life: &life,
+        life,
         mesh: &mesh,
         streams,
         core,

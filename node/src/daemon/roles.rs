@@ -1,7 +1,7 @@
 //! Starts the parts of the hospital and reader roles around one driver.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::Context as _;
 use crypto::keys::SigningKey;
@@ -80,8 +80,10 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
         log,
         log_key,
         cosigner,
+        writer,
         witnesses,
     } = booted;
+    *life.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     let (handle, queues) = driver::queues();
     let owner = match &settings.hospital {
         Some(hospital) => Some(owner(settings, hospital, &vault)?),

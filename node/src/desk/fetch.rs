@@ -229,9 +229,6 @@ async fn run_lane(lane: &Lane, files: &[&SealedFile], held: &Held) -> Result<(),
             }
         }
         lane.fetch(&mut batch, held, &mut BulkSink(held)).await?;
-        for index in batch.iter().filter_map(|work| work.index) {
-            held.done(index);
-        }
     }
 }
 
@@ -265,6 +262,8 @@ impl Sink for Whole {
         self.0.push(segment);
         true
     }
+
+    fn done(&mut self, _index: Option<usize>) {}
 
     fn reset(&mut self, _index: Option<usize>) {
         self.0.clear();

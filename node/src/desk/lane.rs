@@ -25,6 +25,8 @@ pub(super) struct Work {
     pub(super) file: OpenFile,
     /// It came wrong once already.
     again: bool,
+    /// All of it is here, and is what the manifest names.
+    proved: bool,
 }
 
 impl Work {
@@ -33,6 +35,7 @@ impl Work {
             index,
             file,
             again: false,
+            proved: false,
         }
     }
 }
@@ -41,6 +44,8 @@ impl Work {
 pub(super) trait Sink: Send {
     /// Takes the next segment of a file; false when nobody wants it any more.
     fn put(&mut self, index: Option<usize>, segment: Segment) -> bool;
+    /// A file is here as a whole, and proved.
+    fn done(&mut self, index: Option<usize>);
     /// Drops what came of a file: it starts over.
     fn reset(&mut self, index: Option<usize>);
 }
@@ -75,12 +80,7 @@ impl Lane {
         loop {
             let before: u64 = batch.iter().map(|work| work.file.received()).sum();
             let broken = match self.transfer(batch, held, sink).await {
-                Ok(()) if batch.iter().all(|work| work.file.missing() == 0) => {
-                    match first_wrong(batch) {
-                        None => return Ok(()),
-                        Some((at, fault)) => Broken::File(at, fault),
-                    }
-                }
+                Ok(()) if batch.iter().all(|work| work.proved) => return Ok(()),
                 Ok(()) => continue,
                 Err(broken) => broken,
             };
@@ -146,6 +146,12 @@ impl Lane {
                     return Err(Broken::Purged);
                 }
             }
+            if work.file.missing() == 0 {
+                let proof = work.file.prove();
+                proof.map_err(|fault| Broken::File(at, fault))?;
+                work.proved = true;
+                sink.done(work.index);
+            }
         }
         Ok(())
     }
@@ -181,12 +187,6 @@ impl Lane {
             Err(_) => Err(Broken::Lost(io::ErrorKind::TimedOut)),
         }
     }
-}
-
-/// The first file whose digests do not hold.
-fn first_wrong(batch: &[Work]) -> Option<(usize, FileFault)> {
-    let mut proofs = batch.iter().map(|work| work.file.prove()).enumerate();
-    proofs.find_map(|(at, proof)| Some((at, proof.err()?)))
 }
 
 /// Starts a file over once; the second time the fetch fails.

@@ -152,7 +152,7 @@ impl Prekeys {
     }
 
     /// The secret of a prekey.
-    pub(super) fn get(&self, public: &[u8; 32]) -> Option<AgreementSecret> {
+    pub(crate) fn get(&self, public: &[u8; 32]) -> Option<AgreementSecret> {
         let secrets = self.lock();
         secrets
             .get(public)

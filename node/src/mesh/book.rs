@@ -116,8 +116,8 @@ impl Book {
         change
     }
 
-    /// Begins a dial of a member that is neither connected nor being dialled: its name and addresses.
-    /// `None` when it is one of these, is no member, or has no address.
+    /// Begins a dial of a member that is neither connected nor being dialled: its name and
+    /// addresses. `None` when it is one of these, is no member, or has no address.
     pub(super) fn start_dial(&mut self, node: NodeId) -> Option<(PeerId, Vec<Multiaddr>)> {
         let contact = self.contacts.get_mut(&node)?;
         if !matches!(contact.state, State::Idle { .. }) {
@@ -213,8 +213,8 @@ impl Book {
             .partition(is_relayed)
     }
 
-    /// Bootstrap nodes, and as many others as wanted: those nearest by a hash of both ids. Every node
-    /// ranks the others differently, so the neighbourhoods form a random graph without a hub.
+    /// Bootstrap nodes, and as many others as wanted: those nearest by a hash of both ids. Every
+    /// node ranks the others differently, so the neighbourhoods form a random graph without a hub.
     fn choose_warm(&mut self) {
         let mut ranked: Vec<([u8; 32], NodeId)> = self
             .contacts

@@ -13,7 +13,8 @@ use super::limits::ROSTER_MAX;
 /// The longest consortium name, in bytes: it is part of every gossip message.
 const CONSORTIUM_MAX: usize = 64;
 
-/// Members to stay connected to: with sixteen random neighbours each, gossip reaches thousands in three hops.
+/// Members to stay connected to: with sixteen random neighbours each, gossip reaches thousands in
+/// three hops.
 const WARM_PEERS: usize = 16;
 
 /// Node ids with the addresses at which each can be dialled.
@@ -30,7 +31,8 @@ pub struct MeshConfig {
     pub external: Vec<Multiaddr>,
     /// Nodes to stay connected to, always. They must be in the roster to be let in.
     pub bootstrap: Roster,
-    /// The members at the start; [`MeshHandle::set_roster`](super::MeshHandle::set_roster) replaces it.
+    /// The members at the start; [`MeshHandle::set_roster`](super::MeshHandle::set_roster) replaces
+    /// it.
     pub roster: Roster,
     /// Whether to serve members as a circuit relay.
     pub relay: bool,
@@ -78,8 +80,8 @@ impl MeshConfig {
 pub struct Timing {
     /// For a connection to a peer, over all its addresses.
     pub connect: Duration,
-    /// For a request, from the first byte sent to the last byte of the answer; the same bounds how long
-    /// a consumer may take to answer.
+    /// For a request, from the first byte sent to the last byte of the answer; the same bounds how
+    /// long a consumer may take to answer.
     pub request: Duration,
     /// For any one read or write on a fetch stream to make progress.
     pub stream: Duration,

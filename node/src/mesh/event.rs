@@ -27,7 +27,8 @@ pub enum MeshEvent {
     },
     /// A member published. Judge it through `verdict`; dropping it ignores the message.
     Gossip {
-        /// Who published: its signature was checked, it is in the roster. Not the neighbour it came by.
+        /// Who published: its signature was checked, it is in the roster. Not the neighbour it came
+        /// by.
         from: NodeId,
         /// The topic.
         topic: Topic,
@@ -149,8 +150,8 @@ impl Judge {
     }
 }
 
-/// Connection news that waits for room in the event queue. Only a peer's newest state is kept, so it is
-/// bounded by the roster and is never lost, however slow the consumer.
+/// Connection news that waits for room in the event queue. Only a peer's newest state is kept, so
+/// it is bounded by the roster and is never lost, however slow the consumer.
 #[derive(Default)]
 pub(super) struct News {
     peers: BTreeMap<NodeId, bool>,

@@ -1,5 +1,5 @@
-//! The one owner of the swarm. It finishes local work (answers, verdicts, commands) before it looks at
-//! new work from the network, and it never waits for the consumer.
+//! The one owner of the swarm. It finishes local work (answers, verdicts, commands) before it looks
+//! at new work from the network, and it never waits for the consumer.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,18 +10,16 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId};
 use libp2p::request_response::ResponseChannel;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError};
-use libp2p::{Multiaddr, PeerId, Swarm};
+use libp2p::swarm::ConnectionId;
+use libp2p::{PeerId, Swarm};
 use protocol::ids::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval};
 
-use super::book::{AfterFailure, Book};
+use super::book::Book;
 use super::circuits::Circuits;
 use super::config::{MeshConfig, Roster};
 use super::event::{MeshEvent, News, Verdict};
-use super::frame::Frame;
 use super::gossip::Topic;
 use super::handle::{Command, PublishError, Reading, RosterChange, SendError};
 use super::identity::peer_of;
@@ -234,83 +232,6 @@ impl EventLoop {
         ControlFlow::Continue(())
     }
 
-    /// Serves a waiter at once if the peer is connected; otherwise keeps it and dials.
-    fn want(&mut self, to: NodeId, waiter: Waiter) {
-        if !self.book.is_member(to) {
-            return waiter.fail(SendError::NotMember);
-        }
-        if !self.pending.has_room(to) {
-            return waiter.fail(SendError::Overloaded);
-        }
-        if self.links.contains_key(&to) {
-            return self.serve(to, waiter);
-        }
-        self.pending.wait(to, waiter, Instant::now() + self.connect);
-        self.dial(to);
-    }
-
-    /// Does for a connected peer what a waiter waited for.
-    pub(super) fn serve(&mut self, to: NodeId, waiter: Waiter) {
-        match waiter {
-            Waiter::Link(caller) => drop(caller.send(Ok(()))),
-            Waiter::Request {
-                protocol,
-                bytes,
-                caller,
-            } => {
-                let Ok(peer) = peer_of(to) else {
-                    return drop(caller.send(Err(SendError::NotMember)));
-                };
-                let rpc = self.swarm.behaviour_mut().rpc(protocol);
-                let id = rpc.send_request(&peer, Frame::own(bytes));
-                self.pending.fly((protocol, id), to, caller);
-                count(&self.metrics.requests_sent);
-            }
-        }
-    }
-
-    /// Dials a member unless that is under way. Without an address, whoever waits is told.
-    fn dial(&mut self, node: NodeId) {
-        if self.book.is_dialing(node) {
-            return;
-        }
-        match self.book.start_dial(node) {
-            Some((peer, addresses)) => self.dial_at(node, peer, addresses),
-            None => self.fail_waiting(node, SendError::Unreachable),
-        }
-    }
-
-    fn dial_at(&mut self, node: NodeId, peer: PeerId, addresses: Vec<Multiaddr>) {
-        let dial = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses)
-            .build();
-        match self.swarm.dial(dial) {
-            Ok(()) => {}
-            // A behaviour dials the same peer already; its outcome is ours too.
-            Err(DialError::DialPeerConditionFalse(_)) => {}
-            Err(error) => {
-                tracing::debug!(%node, %error, "dial refused");
-                self.dial_failed(node);
-            }
-        }
-    }
-
-    /// A dial failed: through relays next, or no more for the moment.
-    pub(super) fn dial_failed(&mut self, node: NodeId) {
-        count(&self.metrics.dials_failed);
-        match self.book.dial_failed(node, Instant::now(), jitter()) {
-            AfterFailure::TryRelayed(peer, addresses) => self.dial_at(node, peer, addresses),
-            AfterFailure::GiveUp => self.fail_waiting(node, SendError::Unreachable),
-        }
-    }
-
-    pub(super) fn fail_waiting(&mut self, node: NodeId, error: SendError) {
-        for waiter in self.pending.take_waiting(node) {
-            waiter.fail(error);
-        }
-    }
-
     fn publish(&mut self, topic: Topic, bytes: Vec<u8>) -> Result<(), PublishError> {
         let length = bytes.len();
         let hash = topic.hash(&self.consortium);
@@ -333,8 +254,8 @@ impl EventLoop {
         }
     }
 
-    /// Replaces the roster: opens the gate for new members and closes it, with their connections, for
-    /// those who left.
+    /// Replaces the roster: opens the gate for new members and closes it, with their connections,
+    /// for those who left.
     fn set_roster(&mut self, roster: &Roster) -> RosterChange {
         let change = self.book.replace(roster, Instant::now());
         for node in &change.removed {
@@ -387,13 +308,4 @@ impl EventLoop {
 /// Waits until the consumer's queue has room; false when the consumer has gone.
 async fn has_room(events: &mpsc::Sender<MeshEvent>) -> bool {
     events.reserve().await.is_ok()
-}
-
-/// A random byte that spreads the dials of many nodes in time. It protects nothing.
-pub(super) fn jitter() -> u8 {
-    let mut byte = [0];
-    match getrandom::fill(&mut byte) {
-        Ok(()) => byte[0],
-        Err(_) => 0,
-    }
 }

@@ -1,7 +1,7 @@
 //! Frames: a 32-bit big-endian length, then that many bytes.
 //!
-//! The length is a stranger's number: it is compared with the cap before anything is read, and memory is
-//! taken in small pieces as bytes arrive, out of a budget that all peers share.
+//! The length is a stranger's number: it is compared with the cap before anything is read, and
+//! memory is taken in small pieces as bytes arrive, out of a budget that all peers share.
 
 use std::fmt;
 use std::io;
@@ -46,6 +46,17 @@ pub enum FrameError {
     /// The stream failed.
     #[error("stream failed: {0}")]
     Io(io::ErrorKind),
+}
+
+impl FrameError {
+    /// An error of the first read of a frame: an end of the stream there cuts nothing in two.
+    pub(super) fn at_start(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            Self::Missing
+        } else {
+            error.into()
+        }
+    }
 }
 
 impl From<io::Error> for FrameError {
@@ -135,10 +146,7 @@ where
     stream
         .read_exact(&mut prefix)
         .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => FrameError::Missing,
-            kind => FrameError::Io(kind),
-        })?;
+        .map_err(FrameError::at_start)?;
     let length = u32::from_be_bytes(prefix) as usize;
     if length > cap {
         return Err(FrameError::TooLong { length, cap });
@@ -185,7 +193,8 @@ where
     Ok(())
 }
 
-/// Fuzz target: whatever the bytes, the reader ends, holds no more than it was sent, and keeps its caps.
+/// Fuzz target: whatever the bytes, the reader ends, holds no more than it was sent, and keeps its
+/// caps.
 ///
 /// # Panics
 /// When one of these does not hold.

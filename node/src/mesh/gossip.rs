@@ -1,8 +1,8 @@
 //! Gossip: the topics, and how gossipsub is told to distrust what it carries.
 //!
-//! Nothing is forwarded before the consumer has judged it. A message is known by its payload's SHA-256,
-//! so a replay under a new sequence number is a duplicate. Every list of topics (subscription,
-//! whitelist, scoring, recognition) is made from [`Topic::ALL`].
+//! Nothing is forwarded before the consumer has judged it. A message is known by its payload's
+//! SHA-256, so a replay under a new sequence number is a duplicate. Every list of topics
+//! (subscription, whitelist, scoring, recognition) is made from [`Topic::ALL`].
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The handle: what the rest of the node can ask of the mesh. It holds senders and shared readings only.
+//! The handle: what the rest of the node can ask of the mesh. It holds senders and shared readings
+//! only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -214,8 +215,9 @@ impl MeshHandle {
         answer.await.unwrap_or(Err(PublishError::MeshStopped))
     }
 
-    /// Replaces the roster: who may connect, and at which addresses each is found. Connections of nodes
-    /// that are no longer in it close. One bad entry is left out; it does not keep the others waiting.
+    /// Replaces the roster: who may connect, and at which addresses each is found. Connections of
+    /// nodes that are no longer in it close. One bad entry is left out; it does not keep the others
+    /// waiting.
     ///
     /// # Errors
     /// [`MeshStopped`].
@@ -257,7 +259,8 @@ impl MeshHandle {
         }
     }
 
-    /// Puts a command to the event loop and waits, at the most a little longer than the loop itself does.
+    /// Puts a command to the event loop and waits, at the most a little longer than the loop itself
+    /// does.
     async fn ask<T>(
         &self,
         command: Command,

@@ -1,7 +1,8 @@
 //! The one place that converts between our `NodeId` and libp2p's `PeerId`, keys and addresses.
 //!
-//! A `NodeId` is the raw Ed25519 public key. libp2p names the same key by an identity multihash of its
-//! protobuf encoding (libp2p specification, "Peer Ids and Keys"), so the conversion loses nothing.
+//! A `NodeId` is the raw Ed25519 public key. libp2p names the same key by an identity multihash of
+//! its protobuf encoding (libp2p specification, "Peer Ids and Keys"), so the conversion loses
+//! nothing.
 
 use libp2p::identity::{Keypair, PublicKey, ed25519};
 use libp2p::multiaddr::Protocol;
@@ -91,7 +92,8 @@ pub(super) fn node_of_keypair(keypair: &Keypair) -> NodeId {
     node_of(&keypair.public().to_peer_id()).expect("keypair_of makes Ed25519 keys only")
 }
 
-/// An address as the dialer keeps it: without the final `/p2p/<id>`, which must name `node` if present.
+/// An address as the dialer keeps it: without the final `/p2p/<id>`, which must name `node` if
+/// present.
 pub(super) fn dial_address(node: NodeId, address: &Multiaddr) -> Result<Multiaddr, IdentityError> {
     let mut stripped = address.clone();
     match stripped.iter().last() {

@@ -1,17 +1,16 @@
-//! What the network reports, turned into our words. Every event of the library is named here: what is
-//! ignored is ignored on purpose.
+//! What the network reports, turned into our words. Every event of the library is named here: what
+//! is ignored is ignored on purpose.
 
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId};
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
-use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, relay};
-use protocol::ids::NodeId;
 use tokio::time::Instant;
 
 use super::event::{Judge, MeshEvent, Responder, Verdict};
-use super::event_loop::{Answered, EventLoop, Judged, jitter};
+use super::event_loop::{Answered, EventLoop, Judged};
 use super::frame::Frame;
-use super::gossip::{MEMBER_SCORE, Topic};
+use super::gossip::Topic;
 use super::handle::SendError;
 use super::identity::node_of;
 use super::limits::{PEER_UNANSWERED_MAX, UNANSWERED_MAX, VERDICTS_MAX};
@@ -99,66 +98,6 @@ impl EventLoop {
         }
     }
 
-    fn on_connected(&mut self, peer: &PeerId, connection: ConnectionId, relayed: bool) {
-        count(&self.metrics.connections_opened);
-        let Ok(node) = node_of(peer) else {
-            // The gate admits nodes of the roster only, whose ids are keys.
-            let _ = self.swarm.disconnect_peer_id(*peer);
-            return;
-        };
-        let links = self.links.entry(node).or_default();
-        let first = links.is_empty();
-        links.insert(connection, relayed);
-        if !relayed {
-            self.drop_relayed(node);
-        }
-        if first {
-            self.swarm
-                .behaviour_mut()
-                .gossip
-                .set_application_score(peer, MEMBER_SCORE);
-            self.book.connected(node, Instant::now());
-            self.news.peer(node, true);
-            self.reading.send_modify(|reading| {
-                reading.connected.insert(node);
-            });
-        }
-        for waiter in self.pending.take_waiting(node) {
-            self.serve(node, waiter);
-        }
-    }
-
-    /// With a direct connection there, those through relays close: libp2p picks any connection for a
-    /// new stream, and bulk must not ride a relay when it need not.
-    fn drop_relayed(&mut self, node: NodeId) {
-        let links = self.links.get(&node).into_iter().flatten();
-        let relayed: Vec<ConnectionId> = links
-            .filter(|(_, relayed)| **relayed)
-            .map(|(connection, _)| *connection)
-            .collect();
-        for connection in relayed {
-            self.swarm.close_connection(connection);
-        }
-    }
-
-    fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId) {
-        count(&self.metrics.connections_closed);
-        let Ok(node) = node_of(peer) else { return };
-        let Some(links) = self.links.get_mut(&node) else {
-            return;
-        };
-        links.remove(&connection);
-        if !links.is_empty() {
-            return;
-        }
-        self.links.remove(&node);
-        self.book.disconnected(node, Instant::now(), jitter());
-        self.news.peer(node, false);
-        self.reading.send_modify(|reading| {
-            reading.connected.remove(&node);
-        });
-    }
-
     fn on_listen_end(&mut self, addresses: &[libp2p::Multiaddr]) {
         self.reading.send_modify(|reading| {
             reading
@@ -222,7 +161,8 @@ impl EventLoop {
         }
     }
 
-    /// Hands a request to the consumer if it and the peer's share have room; else says so to the peer.
+    /// Hands a request to the consumer if it and the peer's share have room; else says so to the
+    /// peer.
     fn on_request(
         &mut self,
         protocol: Protocol,
@@ -319,14 +259,17 @@ impl EventLoop {
     }
 
     fn on_relay(&mut self, event: &relay::Event) {
-        match event {
-            relay::Event::CircuitReqAccepted { .. } => count(&self.metrics.relay_circuits_opened),
-            relay::Event::CircuitClosed { .. } => count(&self.metrics.relay_circuits_closed),
-            relay::Event::ReservationReqDenied { .. } | relay::Event::CircuitReqDenied { .. } => {
-                count(&self.metrics.relay_denied);
-            }
-            // The rest is of interest to a person who watches, not to the mesh.
-            other => tracing::debug!(?other, "relay"),
+        use relay::Event::{
+            CircuitClosed, CircuitReqAccepted, CircuitReqDenied, ReservationReqDenied,
+        };
+        if matches!(event, CircuitReqAccepted { .. }) {
+            count(&self.metrics.relay_circuits_opened);
+        } else if matches!(event, CircuitClosed { .. }) {
+            count(&self.metrics.relay_circuits_closed);
+        } else if matches!(event, CircuitReqDenied { .. } | ReservationReqDenied { .. }) {
+            count(&self.metrics.relay_denied);
         }
+        // For a person who watches; half of the events are deprecated and name nothing we count.
+        tracing::debug!(?event, "relay");
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The longest request on a request protocol. A grant with a manifest of some thousand objects fits.
+/// The longest request on a request protocol. A grant with a manifest of some thousand objects
+/// fits.
 pub const REQUEST_MAX: usize = MIB;
 
 /// The longest response on a request protocol; proofs and checkpoints are far smaller.
@@ -14,7 +15,8 @@ pub const RESPONSE_MAX: usize = MIB;
 /// The longest request frame at the head of a fetch stream: a list of ranges.
 pub const FETCH_REQUEST_MAX: usize = 64 * KIB;
 
-/// The longest gossip RPC that gossipsub sends or takes. An advert with its stapled status fits twice.
+/// The longest gossip RPC that gossipsub sends or takes. An advert with its stapled status fits
+/// twice.
 pub const GOSSIP_TRANSMIT_MAX: usize = 16 * KIB;
 
 /// The longest gossip payload: the RPC less topic, author, sequence number, key and signature.
@@ -41,11 +43,12 @@ pub const PEER_PENDING_MAX: usize = 32;
 /// Our own requests to all peers that wait for a connection or an answer.
 pub const PENDING_MAX: usize = 512;
 
-/// Streams of one request protocol on one connection, both directions: the two bounds above, doubled
-/// because a refused request holds its stream until the refusal is flushed.
+/// Streams of one request protocol on one connection, both directions: the two bounds above,
+/// doubled because a refused request holds its stream until the refusal is flushed.
 pub const RPC_STREAMS_PER_CONNECTION: usize = 2 * (PEER_UNANSWERED_MAX + PEER_PENDING_MAX);
 
-/// Gossip messages whose verdict is outstanding; more are ignored, and come again with the next advert.
+/// Gossip messages whose verdict is outstanding; more are ignored, and come again with the next
+/// advert.
 pub const VERDICTS_MAX: usize = 512;
 
 /// Events that wait for the consumer. Beyond it requests are refused and gossip is ignored.
@@ -81,17 +84,19 @@ pub const PENDING_INBOUND_MAX: u32 = 64;
 /// Outbound dials in progress.
 pub const PENDING_OUTBOUND_MAX: u32 = 64;
 
-/// Muxed streams on one TCP connection: both request protocols, fetch lanes, gossip and housekeeping.
+/// Muxed streams on one TCP connection: both request protocols, fetch lanes, gossip and
+/// housekeeping.
 pub const MUXED_STREAMS_MAX: usize = 256;
 
-/// A connection that no stream uses is kept this long, so that a pause in reading costs no handshake.
+/// A connection that no stream uses is kept this long, so that a pause in reading costs no
+/// handshake.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(600);
 
 /// How often due dials and deadlines are looked at.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// A connection that lasted this long resets the back-off. A peer that takes us and drops us at once
-/// (its roster does not have us yet) is not dialled in a hot loop.
+/// A connection that lasted this long resets the back-off. A peer that takes us and drops us at
+/// once (its roster does not have us yet) is not dialled in a hot loop.
 pub const STABLE: Duration = Duration::from_secs(10);
 
 /// How long a closing mesh waits for its connections to say goodbye.

@@ -8,15 +8,15 @@
 //!        libp2p-stream ──▶ accept loop ──(NodeId, MeshStream)──▶ StreamControl
 //! ```
 //!
-//! The mesh moves opaque bytes with caps: it knows who sent them, not what they mean. The event loop ends
-//! when it is shut down or when the last handle and opener are gone; the accept loop ends with it.
-//! Everything queued here may be lost at any moment: nothing is promised before the peer's answer.
-//! When the consumer falls behind, requests are refused and gossip is ignored; only the newest
-//! connection state of each peer is kept for it.
+//! The mesh moves opaque bytes with caps: it knows who sent them, not what they mean. The event
+//! loop ends when it is shut down or when the last handle and opener are gone; the accept loop ends
+//! with it. Everything queued here may be lost at any moment: nothing is promised before the peer's
+//! answer. When the consumer falls behind, requests are refused and gossip is ignored; only the
+//! newest connection state of each peer is kept for it.
 //!
-//! The network gate is the roster: a handshake proves the peer's key, and a key that is not in the roster
-//! is refused before any protocol runs. Transport keys are authenticated and encrypted by TLS 1.3 (QUIC,
-//! TCP) or noise (TCP, where a peer has no TLS).
+//! The network gate is the roster: a handshake proves the peer's key, and a key that is not in the
+//! roster is refused before any protocol runs. Transport keys are authenticated and encrypted by
+//! TLS 1.3 (QUIC, TCP) or noise (TCP, where a peer has no TLS).
 
 mod book;
 mod circuits;
@@ -29,6 +29,7 @@ mod handle;
 mod identity;
 mod inbound;
 pub mod limits;
+mod links;
 mod metrics;
 mod pending;
 mod rpc;
@@ -66,8 +67,8 @@ use limits::{COMMANDS_MAX, EVENTS_MAX, STREAMS_BACKLOG};
 /// `seed` is the transport key's Ed25519 seed (RFC 8032); the node's id is its public key.
 ///
 /// # Errors
-/// [`SpawnError`]: settings that cannot work, an address that cannot be listened on, or an environment in
-/// which session keys would be written to a file.
+/// [`SpawnError`]: settings that cannot work, an address that cannot be listened on, or an
+/// environment in which session keys would be written to a file.
 pub fn spawn(
     config: MeshConfig,
     seed: &Zeroizing<[u8; 32]>,

@@ -1,10 +1,11 @@
 //! Request protocols: one request frame, one response, with caps on both.
 //!
-//! On the wire (`/radmesh/case/1`, `/radmesh/witness/1`): the request is one frame; the response is one
-//! status byte, and after [`ANSWERED`] one frame. Versions live in the protocol's name.
+//! On the wire (`/radmesh/case/1`, `/radmesh/witness/1`): the request is one frame; the response is
+//! one status byte, and after [`ANSWERED`] one frame. Versions live in the protocol's name.
 //!
-//! Each protocol is a behaviour of its own. libp2p's request-response hands the oldest waiting request to
-//! whichever stream is negotiated first, so two protocols in one behaviour could swap their requests.
+//! Each protocol is a behaviour of its own. libp2p's request-response hands the oldest waiting
+//! request to whichever stream is negotiated first, so two protocols in one behaviour could swap
+//! their requests.
 
 use std::io;
 use std::time::Duration;
@@ -144,10 +145,7 @@ where
     stream
         .read_exact(&mut status)
         .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => FrameError::Missing,
-            kind => FrameError::Io(kind),
-        })?;
+        .map_err(FrameError::at_start)?;
     match status[0] {
         ANSWERED => Ok(Answer::Bytes(
             read_frame(stream, RESPONSE_MAX, budget).await?,

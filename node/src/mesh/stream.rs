@@ -1,8 +1,8 @@
 //! Fetch streams (`/radmesh/fetch/1`): raw byte streams between two members, for bulk ciphertext.
 //!
-//! The opener writes one request frame; from then on bytes flow one way, from the acceptor to the opener.
-//! One task owns a stream: its two directions are never split between tasks (a muxer deadlock is known).
-//! Every wait on a stream has a limit, and a member's streams are counted.
+//! The opener writes one request frame; from then on bytes flow one way, from the acceptor to the
+//! opener. One task owns a stream: its two directions are never split between tasks (a muxer
+//! deadlock is known). Every wait on a stream has a limit, and a member's streams are counted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -126,8 +126,8 @@ impl StreamOpener {
     /// Opens a stream to a member, connecting first where needed.
     ///
     /// # Errors
-    /// [`SendError`]: `NotMember`, `Unreachable`, `Overloaded`, `Unsupported`, `Timeout`, `Interrupted`,
-    /// `MeshStopped`. Nothing was sent in any of these.
+    /// [`SendError`]: `NotMember`, `Unreachable`, `Overloaded`, `Unsupported`, `Timeout`,
+    /// `Interrupted`, `MeshStopped`. Nothing was sent in any of these.
     pub async fn open(&self, to: NodeId) -> Result<MeshStream, SendError> {
         self.handle.connect(to).await?;
         let peer = peer_of(to).map_err(|_| SendError::NotMember)?;
@@ -160,8 +160,8 @@ fn open_error(error: &OpenStreamError) -> SendError {
     }
 }
 
-/// Accepts streams as they come and hands them on. libp2p drops a stream that nobody waits for, so this
-/// task does nothing else.
+/// Accepts streams as they come and hands them on. libp2p drops a stream that nobody waits for, so
+/// this task does nothing else.
 pub(super) async fn accept_loop(
     mut incoming: IncomingStreams,
     accepted: mpsc::Sender<(NodeId, MeshStream)>,

@@ -1,7 +1,7 @@
 //! A stream on which no read and no write waits for ever.
 //!
-//! A muxer can leave a reader hanging after its connection died, and a peer can stop reading. Each wait
-//! for progress has a limit; progress of any size starts it afresh.
+//! A muxer can leave a reader hanging after its connection died, and a peer can stop reading. Each
+//! wait for progress has a limit; progress of any size starts it afresh.
 
 use std::io;
 use std::pin::Pin;

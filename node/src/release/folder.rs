@@ -6,6 +6,7 @@ use super::ReleaseError;
 use super::files::{LIST_MAX, ReleaseFiles};
 use super::source::SourceFault;
 use crypto::digest::Digest;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -43,9 +44,39 @@ impl ReleaseFolder {
                 fs::remove_file(&found).map_err(ReleaseError::disk("remove"))?;
             }
         }
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
-        })
+        };
+        folder.sweep()?;
+        Ok(folder)
+    }
+
+    /// Removes sealed files that no list names: their release was not finished.
+    fn sweep(&self) -> Result<(), ReleaseError> {
+        let (mut sealed, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for entry in fs::read_dir(&self.path).map_err(ReleaseError::disk("list"))? {
+            let name = entry.map_err(ReleaseError::disk("list"))?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Ok(digest) = Digest::from_hex(name) {
+                sealed.insert(digest);
+            }
+            let list = name.strip_suffix(".files").map(Digest::from_hex);
+            let Some(Ok(manifest)) = list else { continue };
+            match self.files(&manifest) {
+                Ok(Some(files)) => named.extend([files.manifest, files.headers]),
+                Ok(None) => {}
+                Err(error) => {
+                    // What a damaged list named is not known: nothing is removed.
+                    tracing::error!(release = %manifest, %error, "no sweep of releases");
+                    return Ok(());
+                }
+            }
+        }
+        for digest in sealed.difference(&named) {
+            let path = self.path.join(digest.to_hex());
+            fs::remove_file(path).map_err(ReleaseError::disk("remove"))?;
+        }
+        Ok(())
     }
 
     /// A new file in the making.

@@ -24,6 +24,7 @@ pub const PAYLOAD: &str = "radmesh/store/payload/1";
 pub const STAGE: &str = "radmesh/journal/stage/1";
 
 /// All labels above; a test holds them unique.
+#[cfg(test)]
 pub const ALL: &[&str] = &[
     ROOT_KEY, VALUES, STUDY, INSTANCE, DUPLICATE, DATASET, SERIES, SUBJECT, ENTRY, PAYLOAD, STAGE,
 ];

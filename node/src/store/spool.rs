@@ -231,3 +231,74 @@ impl From<DiskError> for SpoolError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::open;
+
+    fn spool(folder: &std::path::Path, bytes_max: u64) -> SpoolFile {
+        open(folder).spool().create(bytes_max).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_at_any_place() {
+        let lengths = [0, 1, SEGMENT_LEN, SEGMENT_LEN + 1, 3 * SEGMENT_LEN, 200_001];
+        for length in lengths {
+            let folder = tempfile::tempdir().unwrap();
+            let plain: Vec<u8> = (0..length).map(|at| (at % 253) as u8).collect();
+            let mut file = spool(folder.path(), length as u64);
+            for piece in plain.chunks(30_011) {
+                file.write_all(piece).unwrap();
+            }
+            assert_eq!(file.length(), length as u64);
+            let mut reader = file.into_reader().unwrap();
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).unwrap();
+            assert!(read == plain, "{length}");
+            if length > 10 {
+                reader.seek(SeekFrom::End(-5)).unwrap();
+                read.clear();
+                reader.read_to_end(&mut read).unwrap();
+                assert_eq!(read, plain[length - 5..]);
+                assert_eq!(reader.seek(SeekFrom::Current(1)).unwrap(), length as u64 + 1);
+                assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+                assert!(reader.seek(SeekFrom::Current(-i64::MAX)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_was_allowed_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = spool(folder.path(), 10);
+        file.write_all(&[1; 10]).unwrap();
+        let error = file.write_all(&[1]).unwrap_err();
+        assert_eq!(refusal(&error), Some(&SpoolError::Limit(10)));
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn no_file_is_left_and_no_plaintext_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = spool(folder.path(), 1 << 20);
+        file.write_all(&b"ROENTGEN".repeat(20_000)).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+        let reader = file.into_reader().unwrap();
+        let mut sealed = vec![0; reader.file.metadata().unwrap().len() as usize];
+        reader.file.read_exact_at(&mut sealed, 0).unwrap();
+        assert!(sealed.len() > 160_000);
+        assert!(!sealed.windows(8).any(|window| window == b"ROENTGEN"));
+    }
+
+    #[test]
+    fn a_changed_byte_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = spool(folder.path(), 1 << 20);
+        file.write_all(&[7; SEGMENT_LEN + 9]).unwrap();
+        let mut reader = file.into_reader().unwrap();
+        reader.file.write_all_at(&[0], SEALED_SEGMENT_LEN as u64 + 3).unwrap();
+        let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(refusal(&error), Some(&SpoolError::Segment(1)));
+    }
+}

@@ -17,6 +17,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crypto::keys::SigningKey;
 use crypto::log::checkpoint::SignedCheckpoint;
@@ -98,6 +99,9 @@ pub struct Opened {
     pub handle: LogHandle,
     /// The cosigner's end.
     pub cosigner: Cosigner,
+    /// The writer's thread; it ends when the last handle is dropped. A process that exits before it
+    /// would tear down the store under a thread that still closes it.
+    pub writer: JoinHandle<()>,
 }
 
 /// Opens the log in `folder` (made if absent), checks that its tiles give its checkpoint, and starts
@@ -121,7 +125,7 @@ pub fn open(
     let (witnessed_in, mut witnessed) = watch::channel(cosigned);
     // What was cosigned before this start is news to a core that has replayed.
     witnessed.mark_changed();
-    std::thread::Builder::new()
+    let writer = std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || writer.run(queue, &durable_in))
         .map_err(|_| LogError::Stopped)?;
@@ -134,7 +138,7 @@ pub fn open(
         asked: size,
     };
     let cosigner = Cosigner::new(verifier.clone(), files, durable, witnessed_in);
-    Ok(Opened { handle, cosigner })
+    Ok(Opened { handle, cosigner, writer })
 }
 
 impl LogHandle {

@@ -8,7 +8,8 @@ async fn a_stranger_is_refused_in_both_directions() {
         let mut a = start(1, config(listen)).await;
         let b = start(2, config(listen)).await;
         b.admit(&[a.entry()]).await;
-        // The stranger finishes its handshake before it is shut out, so it cannot tell which it was.
+        // The stranger finishes its handshake before it is shut out, so it cannot tell which it
+        // was.
         let outward = b
             .handle
             .send(a.node(), Protocol::Case, b"let me in".to_vec())

@@ -12,8 +12,8 @@ use crate::mesh::limits::{FETCH_REQUEST_MAX, PEER_STREAMS_MAX};
 const TOTAL: usize = 64 * 1024 * 1024;
 const PIECE: usize = 64 * 1024;
 
-/// What muxer, sockets and our own code may hold of a stream whose reader stands still: QUIC's receive
-/// window of 10 MB and send window of 10 MB, with room for the sockets.
+/// What muxer, sockets and our own code may hold of a stream whose reader stands still: QUIC's
+/// receive window of 10 MB and send window of 10 MB, with room for the sockets.
 const HELD_MAX: usize = 24 * 1024 * 1024;
 
 fn piece(number: usize) -> Vec<u8> {

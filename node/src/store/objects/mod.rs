@@ -195,3 +195,6 @@ pub enum Problem {
     #[error("segment {0} does not open")]
     Segment(u64),
 }
+
+#[cfg(test)]
+mod tests;

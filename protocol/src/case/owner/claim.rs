@@ -82,31 +82,17 @@ impl Owner {
             return Verdict::Ignore("no such case");
         };
         let wall = ctx.now.wall;
-        let person = ctx
-            .roster
-            .valid_node(&from, wall)
-            .ok()
-            .and_then(|m| m.credential.person);
-        let Some(person) = person else {
-            deny(
-                (from, offer),
-                Denial::Credential,
-                "no valid credential of a reader",
-                &[],
-                ctx,
-            );
+        let member = ctx.roster.valid_node(&from, wall).ok();
+        let Some(person) = member.and_then(|member| member.credential.person) else {
+            let reason = "no valid credential of a reader";
+            deny((from, offer), Denial::Credential, reason, &[], ctx);
             return Verdict::Reject("a claim of no valid reader");
         };
         let session = match session::check(&claim.session, person, from, wall) {
             Ok(session) => session,
             Err(error) => {
-                deny(
-                    (from, offer),
-                    Denial::Credential,
-                    &error.to_string(),
-                    &[],
-                    ctx,
-                );
+                let reason = error.to_string();
+                deny((from, offer), Denial::Credential, &reason, &[], ctx);
                 return Verdict::Reject("a claim with a bad session certificate");
             }
         };
@@ -210,7 +196,7 @@ impl Owner {
     }
 
     /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a
-    /// refusal.
+    /// refusal: an index that stays empty would hold back the log for ever.
     pub(super) fn grant_signed(
         &mut self,
         id: CaseId,
@@ -218,90 +204,93 @@ impl Owner {
         outcome: Outcome,
         ctx: &mut Context,
     ) {
-        let signed = match outcome {
-            Outcome::Signed { envelope, .. } => Ok(envelope),
-            Outcome::Failed { reason, .. } => Err(reason),
-            Outcome::Durable { .. }
-            | Outcome::Witnessed { .. }
-            | Outcome::Proved { .. }
-            | Outcome::Described { .. }
-            | Outcome::Prepared { .. }
-            | Outcome::Delivered { .. }
-            | Outcome::Purged { .. } => Err("the signer answered something else".to_owned()),
-        };
-        let Some(case) = self.cases.get_mut(&id) else {
+        let case = self.cases.get_mut(&id);
+        let grantable = case.as_ref().is_some_and(|case| case.state.is_grantable());
+        let granting = case.and_then(|case| case.granting.take());
+        match (granting, outcome) {
+            (Some(granting), Outcome::Signed { envelope, .. }) if grantable => {
+                self.log_grant((id, index), &granting, envelope, ctx);
+            }
+            (granting, Outcome::Failed { reason, .. }) => {
+                self.log_no_grant((id, index), granting.as_ref(), reason, ctx);
+            }
+            (granting, _) => {
+                let reason = "the case ended before its grant was logged".to_owned();
+                self.log_no_grant((id, index), granting.as_ref(), reason, ctx);
+            }
+        }
+    }
+
+    /// Logs the grant; it goes out when its entry is cosigned.
+    fn log_grant(
+        &mut self,
+        (id, index): (CaseId, u64),
+        granting: &Granting,
+        grant: Vec<u8>,
+        ctx: &mut Context,
+    ) {
+        let Some(case) = self.cases.get(&id) else {
             return;
         };
-        let Some(granting) = case.granting.take() else {
-            return;
-        };
-        let (subject, urgency) = (case.subject, case.urgency);
-        let volume = (case.study.bytes, case.study.objects);
-        let grantable = case.state.is_grantable();
-        let (grant, reason) = match signed {
-            Ok(envelope) if grantable => (envelope, String::new()),
-            Ok(_) => (
-                Vec::new(),
-                "the case ended before its grant was logged".to_owned(),
-            ),
-            Err(reason) => (Vec::new(), reason),
-        };
-        let refused = grant.is_empty();
+        let subject = Some(case.subject);
+        let (urgency, bytes, objects) = (case.urgency, case.study.bytes, case.study.objects);
         let hash = digest_of(&grant);
-        let release = ReleaseRecord {
-            case: id.to_vec(),
-            offer: granting.offer.to_vec(),
-            peer: granting.node.to_vec(),
-            person: granting.session.person.to_vec(),
-            credential: granting.credential,
-            grant,
-            decision: Some(decision_record(&granting.decision, &granting.facts)),
-            reason: reason.clone(),
-            fence: index,
-            prekey: granting.session.prekey.to_vec(),
-            session: granting.session_bytes.clone(),
-            ..ReleaseRecord::default()
-        };
-        let record = if refused {
-            Record::ReleaseRefused(release)
-        } else {
-            Record::ReleaseGranted(release)
-        };
+        let mut release = release_record(id, index, granting);
+        release.grant = grant;
+        let record = Record::ReleaseGranted(release);
         self.apply(&record, index, ctx.now);
-        let mut header = ctx.header(&record, Action::Execute).with_urgency(urgency);
-        fill_decision(&mut header, &granting);
-        let mut fields = vec![
-            (Field::Case, id.to_vec()),
-            (Field::Person, granting.session.person.to_vec()),
-            (Field::Desk, granting.node.to_vec()),
-            (
-                Field::Credential,
-                granting.credential.to_be_bytes().to_vec(),
-            ),
-            (Field::Facts, granting.facts.canonical_text().into_bytes()),
-        ];
-        let (need, then) = if refused {
-            header.outcome = Logged::Failure as i32;
-            fields.push((Field::Reason, reason.into_bytes()));
-            (Need::Durable, vec![])
-        } else {
-            header = header.with_grant(hash).with_volume(volume.0, volume.1);
-            (
-                Need::Witnessed,
-                vec![Then::Owner(OwnerStep::Granted(id, Fence(index)))],
-            )
+        let mut header = ctx
+            .header(&record, Action::Execute)
+            .with_urgency(urgency)
+            .with_grant(hash)
+            .with_volume(bytes, objects);
+        fill_decision(&mut header, granting);
+        let fields = release_fields(id, granting);
+        let then = vec![Then::Owner(OwnerStep::Granted(id, Fence(index)))];
+        let entry = Entry {
+            record,
+            header,
+            subject,
+            fields,
         };
-        ctx.fill(
-            index,
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
+        ctx.fill(index, entry, Need::Witnessed, then);
+    }
+
+    /// Logs that no grant took the reserved index.
+    fn log_no_grant(
+        &mut self,
+        (id, index): (CaseId, u64),
+        granting: Option<&Granting>,
+        reason: String,
+        ctx: &mut Context,
+    ) {
+        let mut release = match granting {
+            Some(granting) => release_record(id, index, granting),
+            None => ReleaseRecord {
+                case: id.to_vec(),
+                fence: index,
+                ..ReleaseRecord::default()
             },
-            need,
-            then,
-        );
+        };
+        release.reason.clone_from(&reason);
+        let record = Record::ReleaseRefused(release);
+        self.apply(&record, index, ctx.now);
+        let mut header = ctx.header(&record, Action::Execute);
+        header.outcome = Logged::Failure as i32;
+        let mut fields = vec![(Field::Case, id.to_vec())];
+        if let Some(granting) = granting {
+            fill_decision(&mut header, granting);
+            fields = release_fields(id, granting);
+        }
+        fields.push((Field::Reason, reason.into_bytes()));
+        let subject = self.cases.get(&id).map(|case| case.subject);
+        let entry = Entry {
+            record,
+            header,
+            subject,
+            fields,
+        };
+        ctx.fill(index, entry, Need::Durable, vec![]);
     }
 
     /// The grant's entry is cosigned: it may go out, if the lease still stands.
@@ -435,4 +424,32 @@ fn fill_decision(header: &mut crate::audit::header::Header, granting: &Granting)
     header.purpose = granting.facts.purpose.clone();
     header.policy_hash = granting.decision.policy_hash.as_bytes().to_vec();
     header.rules = granting.decision.rules.clone();
+}
+
+/// What a claim's outcome logs in every case.
+fn release_record(id: CaseId, index: u64, granting: &Granting) -> ReleaseRecord {
+    ReleaseRecord {
+        case: id.to_vec(),
+        offer: granting.offer.to_vec(),
+        peer: granting.node.to_vec(),
+        person: granting.session.person.to_vec(),
+        credential: granting.credential,
+        decision: Some(decision_record(&granting.decision, &granting.facts)),
+        fence: index,
+        prekey: granting.session.prekey.to_vec(),
+        session: granting.session_bytes.clone(),
+        ..ReleaseRecord::default()
+    }
+}
+
+/// The fields that are committed to one by one.
+fn release_fields(id: CaseId, granting: &Granting) -> Vec<(Field, Vec<u8>)> {
+    let credential = granting.credential.to_be_bytes().to_vec();
+    vec![
+        (Field::Case, id.to_vec()),
+        (Field::Person, granting.session.person.to_vec()),
+        (Field::Desk, granting.node.to_vec()),
+        (Field::Credential, credential),
+        (Field::Facts, granting.facts.canonical_text().into_bytes()),
+    ]
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::facts::CountryEvidence;
+use crate::policy::facts::CountryEvidence::{self, Declared, Organisation};
 use crate::policy::facts::tests::{allowed, any_facts};
 
 const POLICY: &str = include_str!("../../../../configs/policy/consortium.cedar");
@@ -33,137 +33,138 @@ fn desk(facts: &mut Facts, country: &str, evidence: CountryEvidence) {
     facts.desk_country_evidence = evidence;
 }
 
+/// A name, a change to the allowed release, whether it is allowed, and by which rules.
+type Row = (&'static str, fn(&mut Facts), bool, &'static str);
+
+/// What a reader lacks.
+const LACKS: &[Row] = &[
+    ("at home", |_| {}, true, "read-in-country read-within-eea"),
+    (
+        "no licence",
+        |f| f.licences.clear(),
+        false,
+        "licence-required",
+    ),
+    (
+        "licence elsewhere",
+        |f| f.licences = list(&["FR"]),
+        false,
+        "licence-required",
+    ),
+    (
+        "no language",
+        |f| f.languages = list(&["fr"]),
+        false,
+        "language-required",
+    ),
+    (
+        "other modality",
+        |f| f.modality = "MG".to_owned(),
+        false,
+        "modality-required",
+    ),
+    (
+        "credential over",
+        |f| f.credential_valid = false,
+        false,
+        "credential-valid",
+    ),
+    (
+        "research",
+        |f| f.purpose = "HRESCH".to_owned(),
+        false,
+        "purpose-treatment",
+    ),
+    (
+        "everything missing",
+        |f| {
+            f.licences.clear();
+            f.languages.clear();
+            f.modalities.clear();
+            f.credential_valid = false;
+            resident(f, "US", Declared);
+        },
+        false,
+        "credential-valid language-required licence-required modality-required \
+         resident-stays-home",
+    ),
+];
+
+/// Where the desk is, and how that is known.
+const PLACES: &[Row] = &[
+    ("EEA", |f| desk(f, "NO", Declared), true, "read-within-eea"),
+    (
+        "EEA, licensed there only",
+        |f| licensed(f, "NO"),
+        false,
+        "licence-required",
+    ),
+    (
+        "adequate",
+        |f| desk(f, "CH", Organisation),
+        true,
+        "read-under-adequacy",
+    ),
+    (
+        "adequate, unconfirmed",
+        |f| desk(f, "CH", Declared),
+        false,
+        "",
+    ),
+    (
+        "third country, licensed",
+        |f| desk(f, "US", Organisation),
+        false,
+        "",
+    ),
+    ("from a third country", |f| korean(f, "DE"), false, ""),
+    (
+        "within a third country",
+        |f| korean(f, "KR"),
+        true,
+        "read-in-country",
+    ),
+    (
+        "resident, at home",
+        |f| resident(f, "DE", Organisation),
+        true,
+        "read-in-country read-within-eea",
+    ),
+    (
+        "resident, abroad",
+        |f| resident(f, "FR", Organisation),
+        false,
+        "resident-stays-home",
+    ),
+    (
+        "resident, unconfirmed",
+        |f| resident(f, "DE", Declared),
+        false,
+        "resident-stays-home",
+    ),
+];
+
+fn resident(facts: &mut Facts, country: &str, evidence: CountryEvidence) {
+    facts.resident = true;
+    desk(facts, country, evidence);
+}
+
+fn licensed(facts: &mut Facts, country: &str) {
+    facts.licences = list(&[country]);
+    desk(facts, country, Organisation);
+}
+
+/// A Korean patient in Korea, read from another desk by somebody licensed there.
+fn korean(facts: &mut Facts, country: &str) {
+    facts.hospital_country = "KR".to_owned();
+    facts.patient_jurisdiction = "KR".to_owned();
+    facts.licences = list(&["KR"]);
+    desk(facts, country, Declared);
+}
+
 #[test]
 fn the_shipped_policy_decides_as_written() {
-    use CountryEvidence::{Declared, Organisation};
-    type Change = fn(&mut Facts);
-    let table: &[(&str, Change, bool, &str)] = &[
-        ("at home", |_| {}, true, "read-in-country read-within-eea"),
-        (
-            "no licence",
-            |f| f.licences.clear(),
-            false,
-            "licence-required",
-        ),
-        (
-            "licence elsewhere",
-            |f| f.licences = list(&["FR"]),
-            false,
-            "licence-required",
-        ),
-        (
-            "no language",
-            |f| f.languages = list(&["fr"]),
-            false,
-            "language-required",
-        ),
-        (
-            "other modality",
-            |f| f.modality = "MG".to_owned(),
-            false,
-            "modality-required",
-        ),
-        (
-            "credential over",
-            |f| f.credential_valid = false,
-            false,
-            "credential-valid",
-        ),
-        (
-            "research",
-            |f| f.purpose = "HRESCH".to_owned(),
-            false,
-            "purpose-treatment",
-        ),
-        ("EEA", |f| desk(f, "NO", Declared), true, "read-within-eea"),
-        (
-            "EEA, no licence",
-            |f| {
-                desk(f, "NO", Organisation);
-                f.licences = list(&["NO"]);
-            },
-            false,
-            "licence-required",
-        ),
-        (
-            "resident, at home",
-            |f| f.resident = true,
-            true,
-            "read-in-country read-within-eea",
-        ),
-        (
-            "resident, abroad",
-            |f| {
-                f.resident = true;
-                desk(f, "FR", Organisation);
-            },
-            false,
-            "resident-stays-home",
-        ),
-        (
-            "resident, unconfirmed",
-            |f| {
-                f.resident = true;
-                desk(f, "DE", Declared);
-            },
-            false,
-            "resident-stays-home",
-        ),
-        (
-            "adequate",
-            |f| desk(f, "CH", Organisation),
-            true,
-            "read-under-adequacy",
-        ),
-        (
-            "adequate, unconfirmed",
-            |f| desk(f, "CH", Declared),
-            false,
-            "",
-        ),
-        (
-            "third country, licensed",
-            |f| desk(f, "US", Organisation),
-            false,
-            "",
-        ),
-        (
-            "from a third country",
-            |f| {
-                f.hospital_country = "KR".to_owned();
-                f.patient_jurisdiction = "KR".to_owned();
-                f.licences = list(&["KR"]);
-            },
-            false,
-            "",
-        ),
-        (
-            "within a third country",
-            |f| {
-                f.hospital_country = "KR".to_owned();
-                f.patient_jurisdiction = "KR".to_owned();
-                f.licences = list(&["KR"]);
-                desk(f, "KR", Declared);
-            },
-            true,
-            "read-in-country",
-        ),
-        (
-            "everything missing",
-            |f| {
-                f.licences.clear();
-                f.languages.clear();
-                f.modalities.clear();
-                f.credential_valid = false;
-                f.resident = true;
-                desk(f, "US", Declared);
-            },
-            false,
-            "credential-valid language-required licence-required modality-required \
-                   resident-stays-home",
-        ),
-    ];
-    for (name, change, allowed, rules) in table {
+    for (name, change, allowed, rules) in LACKS.iter().chain(PLACES) {
         assert_eq!(decide(change), (*allowed, (*rules).to_owned()), "{name}");
     }
 }

@@ -2,23 +2,26 @@
 //!
 //! The core is asked before each range, so that a lease that ended stops its streams within one range.
 
+mod ask;
+
 use super::files::ReleaseFiles;
 use super::{ReleaseError, ReleaseFolder, ReleaseSource, SealedRead, SourceFault};
+use ask::{Asked, Piece, Slots, read_request};
 use crypto::digest::Digest;
 use futures::future::BoxFuture;
 use prost::Message;
 use protocol::case::owner::FetchTicket;
 use protocol::ids::{Fence, NodeId};
-use protocol::transfer::request::{
-    FetchRequest, FetchResponse, FetchStatus, RANGES_MAX, REQUEST_MAX, Range,
-};
+use protocol::transfer::request::{FetchResponse, FetchStatus, RANGES_MAX, Range};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+pub(crate) use ask::frame;
 
 /// The longest range: what a lease that ended may still let out on one stream.
 pub const RANGE_MAX: u64 = 4 << 20;
@@ -74,7 +77,7 @@ pub struct Server {
     served: Served,
     limits: ServerLimits,
     lists: Mutex<BTreeMap<Digest, Arc<ReleaseFiles>>>,
-    streams: Mutex<BTreeMap<NodeId, usize>>,
+    slots: Slots,
 }
 
 /// How a stream ended.
@@ -108,7 +111,7 @@ impl Server {
             served,
             limits,
             lists: Mutex::default(),
-            streams: Mutex::default(),
+            slots: Slots::default(),
         }
     }
 
@@ -138,7 +141,7 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let Some(_slot) = Slot::take(self, from) else {
+        let Some(_slot) = self.slots.take(from, &self.limits) else {
             return self.refuse(&mut stream, FetchStatus::Busy).await;
         };
         let read = tokio::time::timeout(self.limits.request, read_request(&mut stream)).await;
@@ -197,7 +200,10 @@ impl Server {
     /// Asks the core; the digest of the manifest that is granted.
     async fn ask(&self, asked: &Asked) -> Result<Digest, FetchStatus> {
         let session = Arc::clone(&asked.session);
-        let ticket = (self.authorise)(asked.from, asked.fence, session).await?;
+        let answer = (self.authorise)(asked.from, asked.fence, session);
+        // A core that is behind is no reason to hold streams for ever.
+        let answer = tokio::time::timeout(self.limits.request, answer).await;
+        let ticket = answer.unwrap_or(Err(FetchStatus::Busy))?;
         let digest = ticket.manifest_digest.as_slice().try_into();
         digest.map(Digest).map_err(|_| FetchStatus::Failed)
     }
@@ -212,8 +218,8 @@ impl Server {
         let read = tokio::task::spawn_blocking(move || folder.files(&manifest)).await;
         let files = match read {
             Ok(Ok(Some(files))) => Arc::new(files),
-            Ok(Ok(None)) => return Err(self.unreadable(ReleaseError::Damaged)),
-            Ok(Err(error)) => return Err(self.unreadable(error)),
+            Ok(Ok(None)) => return Err(unreadable(&ReleaseError::Damaged)),
+            Ok(Err(error)) => return Err(unreadable(&error)),
             Err(_) => return Err(FetchStatus::Failed),
         };
         let mut lists = lists();
@@ -222,12 +228,6 @@ impl Server {
         }
         lists.insert(manifest, Arc::clone(&files));
         Ok(files)
-    }
-
-    #[allow(clippy::unused_self, reason = "kept beside its callers")]
-    fn unreadable(&self, error: ReleaseError) -> FetchStatus {
-        tracing::error!(%error, "a granted release cannot be served");
-        FetchStatus::Failed
     }
 
     async fn send_all<S>(
@@ -272,7 +272,7 @@ impl Server {
     {
         let mut reader = match self.open(files, piece).await {
             Ok(reader) => reader,
-            Err(fault) => return (0, Some(self.broken(piece, &fault))),
+            Err(fault) => return (0, Some(broken(piece, &fault))),
         };
         let mut sent = 0;
         let mut buffer = Vec::new();
@@ -288,7 +288,7 @@ impl Server {
             };
             if let Err(error) = read {
                 let fault = SourceFault::Io(error.kind());
-                return (sent, Some(self.broken(piece, &fault)));
+                return (sent, Some(broken(piece, &fault)));
             }
             if let Err(error) = self.timed(stream.write_all(&filled)).await {
                 return (sent, Some(StreamEnd::Lost(error.kind())));
@@ -300,12 +300,6 @@ impl Server {
             Ok(()) => (sent, None),
             Err(error) => (sent, Some(StreamEnd::Lost(error.kind()))),
         }
-    }
-
-    #[allow(clippy::unused_self, reason = "kept beside its callers")]
-    fn broken(&self, piece: &Piece, fault: &SourceFault) -> StreamEnd {
-        tracing::error!(file = %piece.digest, %fault, "a granted file cannot be read");
-        StreamEnd::Unreadable
     }
 
     /// Opens a file at the place of a range.
@@ -367,86 +361,14 @@ impl Server {
     }
 }
 
-/// Whose request it is.
-struct Asked {
-    from: NodeId,
-    fence: Fence,
-    session: Arc<[u8]>,
+/// A release whose list is lost: for the hospital's own people, while the desk gets a status.
+fn unreadable(error: &ReleaseError) -> FetchStatus {
+    tracing::error!(%error, "a granted release cannot be served");
+    FetchStatus::Failed
 }
 
-/// A range with plausible numbers.
-struct Piece {
-    digest: Digest,
-    offset: u64,
-    length: u64,
-}
-
-impl Piece {
-    fn of(range: &Range) -> Option<Self> {
-        let digest = Digest(range.digest.as_slice().try_into().ok()?);
-        let plausible = (1..=RANGE_MAX).contains(&range.length)
-            && range.offset.checked_add(range.length).is_some();
-        plausible.then_some(Self {
-            digest,
-            offset: range.offset,
-            length: range.length,
-        })
-    }
-}
-
-/// A peer's share of streams, given back on drop.
-struct Slot<'a> {
-    server: &'a Server,
-    node: NodeId,
-}
-
-impl<'a> Slot<'a> {
-    fn take(server: &'a Server, node: NodeId) -> Option<Self> {
-        let mut streams = server
-            .streams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let total: usize = streams.values().sum();
-        let own = streams.get(&node).copied().unwrap_or(0);
-        if total >= server.limits.streams || own >= server.limits.streams_per_peer {
-            return None;
-        }
-        streams.insert(node, own + 1);
-        Some(Self { server, node })
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let streams = self.server.streams.lock();
-        let mut streams = streams.unwrap_or_else(PoisonError::into_inner);
-        match streams.get_mut(&self.node) {
-            Some(count) if *count > 1 => *count -= 1,
-            Some(_) | None => {
-                streams.remove(&self.node);
-            }
-        }
-    }
-}
-
-/// A frame: length, then bytes.
-pub(crate) fn frame(bytes: &[u8]) -> Vec<u8> {
-    // Requests and responses are bounded far below 4 GiB.
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes(), bytes].concat()
-}
-
-/// Reads the request; `None` if it is none.
-async fn read_request<S>(stream: &mut S) -> io::Result<Option<FetchRequest>>
-where
-    S: AsyncRead + Unpin,
-{
-    let length = stream.read_u32().await? as usize;
-    if length > REQUEST_MAX {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; length];
-    stream.read_exact(&mut bytes).await?;
-    let request = FetchRequest::decode(bytes.as_slice()).ok();
-    Ok(request.filter(|request| request.version == 1))
+/// A file that cannot be read, likewise.
+fn broken(piece: &Piece, fault: &SourceFault) -> StreamEnd {
+    tracing::error!(file = %piece.digest, %fault, "a granted file cannot be read");
+    StreamEnd::Unreadable
 }

@@ -1,16 +1,14 @@
-//! What a desk holds of each lease, in memory and nowhere else: headers, and bulk bytes as they arrive.
-//!
-//! All of it is counted against one bound before it is fetched, and overwritten when it is dropped.
+//! What is held of one lease, and the queue of what is still to come.
 
-use super::error::FetchError;
-use super::lane::Sink;
-use super::open_file::Segment;
+use super::{Budget, LeaseKey, Milestone, Progress, Timeline, lock};
+use crate::desk::error::FetchError;
+use crate::desk::lane::Sink;
+use crate::desk::open_file::Segment;
 use crate::dicomweb::Instance;
 use bytes::Bytes;
-use protocol::ids::{Fence, NodeId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use zeroize::Zeroize;
@@ -21,144 +19,12 @@ const BATCH_BYTES: u64 = 8 << 20;
 /// Files in one batch: each takes at least one range of a request.
 const BATCH_FILES: usize = 256;
 
-/// A lease, as a desk names it: fences of two hospitals may be equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseKey {
-    /// The owner.
-    pub owner: NodeId,
-    /// The fence.
-    pub fence: Fence,
-}
-
-/// A moment that matters to the person who waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Milestone {
-    /// The first object is here as a whole.
-    FirstImage {
-        /// Milliseconds since the fetch began.
-        ms: u64,
-        /// Ciphertext bytes received until then.
-        bytes: u64,
-    },
-    /// All objects are here and proved.
-    AllImages {
-        /// Milliseconds since the fetch began.
-        ms: u64,
-        /// Ciphertext bytes received until then.
-        bytes: u64,
-    },
-}
-
-/// Told of milestones. It must not block.
-pub type Timeline = Arc<dyn Fn(LeaseKey, Milestone) + Send + Sync>;
-
-/// How far a fetch is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Ciphertext bytes received.
-    pub bytes: u64,
-    /// Objects that are here as a whole and proved.
-    pub objects: u64,
-    /// Objects of the release; 0 until the headers are here.
-    pub objects_total: u64,
-    /// The fetch failed; what is missing will not come.
-    pub failed: bool,
-}
-
-/// All leases of a desk.
-pub struct Holdings {
-    leases: Mutex<BTreeMap<LeaseKey, Arc<Held>>>,
-    budget: Arc<Budget>,
-    timeline: Timeline,
-}
-
-/// Bytes that may be held, and are.
-struct Budget {
-    limit: u64,
-    used: Mutex<u64>,
-}
-
-impl Holdings {
-    /// Holdings of at most `limit` bytes of headers, manifests and bulk values together.
-    pub fn new(limit: u64, timeline: Timeline) -> Self {
-        Self {
-            leases: Mutex::default(),
-            budget: Arc::new(Budget {
-                limit,
-                used: Mutex::new(0),
-            }),
-            timeline,
-        }
-    }
-
-    /// Begins a lease; what an earlier fetch of it held is dropped.
-    pub(super) fn begin(&self, key: LeaseKey) -> Arc<Held> {
-        let held = Arc::new(Held {
-            key,
-            inner: Mutex::default(),
-            changed: Notify::new(),
-            received: AtomicU64::new(0),
-            gone: AtomicBool::new(false),
-            began: Instant::now(),
-            budget: Arc::clone(&self.budget),
-            reserved: AtomicU64::new(0),
-            timeline: Arc::clone(&self.timeline),
-        });
-        let before = lock(&self.leases).insert(key, Arc::clone(&held));
-        if let Some(before) = before {
-            before.purge();
-        }
-        held
-    }
-
-    /// Drops and overwrites what is held of a lease. Returns ciphertext bytes and objects that had been
-    /// received, zero for an unknown lease.
-    pub fn purge(&self, owner: NodeId, fence: Fence) -> (u64, u64) {
-        let held = lock(&self.leases).remove(&LeaseKey { owner, fence });
-        held.map_or((0, 0), |held| held.purge())
-    }
-
-    /// How far a lease's fetch is; `None` for an unknown lease.
-    pub fn progress(&self, owner: NodeId, fence: Fence) -> Option<Progress> {
-        let held = self.get(LeaseKey { owner, fence })?;
-        let inner = held.lock();
-        Some(Progress {
-            bytes: held.received.load(Ordering::Relaxed),
-            objects: inner.complete,
-            objects_total: inner.objects.len() as u64,
-            failed: inner.failed,
-        })
-    }
-
-    /// Internal identifiers of the objects of a lease that were opened, for the report.
-    pub fn opened(&self, owner: NodeId, fence: Fence) -> Vec<[u8; 16]> {
-        let held = self.get(LeaseKey { owner, fence });
-        held.map_or_else(Vec::new, |held| {
-            held.lock().opened.iter().copied().collect()
-        })
-    }
-
-    /// Bytes held or reserved now.
-    pub fn used(&self) -> u64 {
-        *lock(&self.budget.used)
-    }
-
-    fn get(&self, key: LeaseKey) -> Option<Arc<Held>> {
-        lock(&self.leases).get(&key).cloned()
-    }
-
-    /// All leases, in the order of their keys.
-    pub(super) fn all(&self) -> Vec<Arc<Held>> {
-        lock(&self.leases).values().cloned().collect()
-    }
-}
-
 /// What is held of one lease.
-pub(super) struct Held {
+pub(in crate::desk) struct Held {
     key: LeaseKey,
     inner: Mutex<Inner>,
     /// Woken when something arrives, fails or goes.
-    pub(super) changed: Notify,
+    pub(in crate::desk) changed: Notify,
     received: AtomicU64,
     gone: AtomicBool,
     began: Instant,
@@ -169,42 +35,42 @@ pub(super) struct Held {
 
 /// The mutable part.
 #[derive(Default)]
-pub(super) struct Inner {
+pub(in crate::desk) struct Inner {
     /// Objects in looking order.
-    pub(super) objects: Vec<HeldObject>,
+    pub(in crate::desk) objects: Vec<HeldObject>,
     /// Bulk values, object by object.
-    pub(super) files: Vec<HeldFile>,
+    pub(in crate::desk) files: Vec<HeldFile>,
     waiting: VecDeque<usize>,
     /// What a person waits for comes first.
     urgent: VecDeque<usize>,
-    pub(super) opened: BTreeSet<[u8; 16]>,
+    pub(in crate::desk) opened: BTreeSet<[u8; 16]>,
     complete: u64,
-    pub(super) failed: bool,
+    pub(in crate::desk) failed: bool,
 }
 
 /// One object.
-pub(super) struct HeldObject {
-    pub(super) object_id: [u8; 16],
-    pub(super) instance: Arc<Instance>,
+pub(in crate::desk) struct HeldObject {
+    pub(in crate::desk) object_id: [u8; 16],
+    pub(in crate::desk) instance: Arc<Instance>,
     /// Its first bulk value in `Inner::files`.
-    pub(super) first_file: usize,
-    pub(super) files: usize,
+    pub(in crate::desk) first_file: usize,
+    pub(in crate::desk) files: usize,
     /// Bulk values that are still to come.
-    pub(super) missing: usize,
+    pub(in crate::desk) missing: usize,
 }
 
 /// One bulk value.
-pub(super) struct HeldFile {
-    pub(super) object: usize,
-    pub(super) sealed_length: u64,
+pub(in crate::desk) struct HeldFile {
+    pub(in crate::desk) object: usize,
+    pub(in crate::desk) sealed_length: u64,
     /// Verified segments, in order from the first.
-    pub(super) segments: Vec<Bytes>,
-    pub(super) state: FileState,
+    pub(in crate::desk) segments: Vec<Bytes>,
+    pub(in crate::desk) state: FileState,
 }
 
 /// How far a bulk value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileState {
+pub(in crate::desk) enum FileState {
     /// Nobody fetches it yet.
     Waiting,
     /// A lane fetches it.
@@ -214,26 +80,52 @@ pub(super) enum FileState {
 }
 
 impl Held {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+    /// An empty lease.
+    pub(super) fn new(key: LeaseKey, budget: Arc<Budget>, timeline: Timeline) -> Self {
+        Self {
+            key,
+            inner: Mutex::default(),
+            changed: Notify::new(),
+            received: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+            began: Instant::now(),
+            budget,
+            reserved: AtomicU64::new(0),
+            timeline,
+        }
+    }
+
+    /// How far its fetch is.
+    pub(super) fn progress(&self) -> Progress {
+        let inner = self.lock();
+        Progress {
+            bytes: self.received.load(Ordering::Relaxed),
+            objects: inner.complete,
+            objects_total: inner.objects.len() as u64,
+            failed: inner.failed,
+        }
+    }
+
+    pub(in crate::desk) fn lock(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 
-    pub(super) const fn key(&self) -> LeaseKey {
+    pub(in crate::desk) const fn key(&self) -> LeaseKey {
         self.key
     }
 
     /// Whether it was purged.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in crate::desk) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
     /// Counts ciphertext that arrived.
-    pub(super) fn count(&self, bytes: u64) {
+    pub(in crate::desk) fn count(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Reserves memory before anything of that size is asked for.
-    pub(super) fn reserve(&self, bytes: u64) -> Result<(), FetchError> {
+    pub(in crate::desk) fn reserve(&self, bytes: u64) -> Result<(), FetchError> {
         let mut used = lock(&self.budget.used);
         let free = self.budget.limit.saturating_sub(*used);
         if bytes > free {
@@ -252,7 +144,7 @@ impl Held {
     }
 
     /// Puts the objects in, before their bulk values come.
-    pub(super) fn fill(&self, objects: Vec<HeldObject>, files: Vec<HeldFile>) {
+    pub(in crate::desk) fn fill(&self, objects: Vec<HeldObject>, files: Vec<HeldFile>) {
         let mut inner = self.lock();
         if self.is_gone() {
             return;
@@ -266,7 +158,7 @@ impl Held {
     }
 
     /// The next files to fetch, and marks them; empty when there are none.
-    pub(super) fn take_batch(&self) -> Vec<usize> {
+    pub(in crate::desk) fn take_batch(&self) -> Vec<usize> {
         let mut inner = self.lock();
         let (mut batch, mut bytes) = (Vec::new(), 0_u64);
         while batch.len() < BATCH_FILES {
@@ -292,7 +184,7 @@ impl Held {
     }
 
     /// A person waits for this bulk value.
-    pub(super) fn hurry(inner: &mut Inner, index: usize) {
+    pub(in crate::desk) fn hurry(inner: &mut Inner, index: usize) {
         let waits = inner.files.get(index).map(|file| file.state) == Some(FileState::Waiting);
         if waits && !inner.urgent.contains(&index) {
             inner.urgent.push_back(index);
@@ -300,7 +192,7 @@ impl Held {
     }
 
     /// Marks a bulk value as proved, and tells of milestones.
-    pub(super) fn done(&self, index: usize) {
+    fn done(&self, index: usize) {
         let mut inner = self.lock();
         let Some(file) = inner.files.get_mut(index) else {
             return;
@@ -325,7 +217,7 @@ impl Held {
     }
 
     /// Everything is here.
-    pub(super) fn finished(&self) {
+    pub(in crate::desk) fn finished(&self) {
         if !self.is_gone() {
             self.tell(|ms, bytes| Milestone::AllImages { ms, bytes });
         }
@@ -337,7 +229,7 @@ impl Held {
     }
 
     /// The fetch failed: what is not proved is dropped and will not be served.
-    pub(super) fn fail(&self) {
+    pub(in crate::desk) fn fail(&self) {
         let mut inner = self.lock();
         inner.failed = true;
         let unproved = inner.files.iter_mut();
@@ -348,7 +240,8 @@ impl Held {
         self.changed.notify_waiters();
     }
 
-    fn purge(&self) -> (u64, u64) {
+    /// Drops and overwrites all of it; ciphertext bytes and objects that had been received.
+    pub(super) fn purge(&self) -> (u64, u64) {
         let mut used = lock(&self.budget.used);
         self.gone.store(true, Ordering::Release);
         *used = used.saturating_sub(self.reserved.swap(0, Ordering::Relaxed));
@@ -372,7 +265,7 @@ fn overwrite(mut instance: Arc<Instance>) {
 }
 
 /// Bulk values go into the holdings.
-pub(super) struct BulkSink<'a>(pub(super) &'a Held);
+pub(in crate::desk) struct BulkSink<'a>(pub(in crate::desk) &'a Held);
 
 impl Sink for BulkSink<'_> {
     fn put(&mut self, index: Option<usize>, segment: Segment) -> bool {
@@ -385,6 +278,12 @@ impl Sink for BulkSink<'_> {
         drop(inner);
         self.0.changed.notify_waiters();
         true
+    }
+
+    fn done(&mut self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.0.done(index);
+        }
     }
 
     fn reset(&mut self, index: Option<usize>) {
@@ -402,9 +301,4 @@ impl AsRef<[u8]> for Wiped {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// A lock that a panic elsewhere does not poison: every state in it is whole between two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

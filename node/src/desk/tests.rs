@@ -1,1 +1,0 @@
-//! From release to desk over streams in memory.
