@@ -20,6 +20,9 @@ const STEP: Duration = Duration::from_secs(150);
 /// How long a study's images may take to the desk: 1 GiB at 2 MiB/s, and a step.
 const FETCH: Duration = Duration::from_secs(660);
 
+/// The language in which hospital A wants its reports.
+const LANGUAGE: &str = "de";
+
 /// Steps of the nodes' own timelines that are shown.
 const SHOWN: [&str; 12] = [
     "case", "offer", "prepared", "granted", "lease", "fetch", "first-image", "all-images",
@@ -217,7 +220,7 @@ impl<'a> Story<'a> {
             fence,
             owner: None,
             template: "free-text".to_owned(),
-            language: None,
+            language: Some(LANGUAGE.to_owned()),
             sections: vec![
                 section("findings", "Demonstration. The images are complete and readable."),
                 section("impression", "No statement about a patient."),
@@ -307,7 +310,15 @@ impl<'a> Story<'a> {
             let state = text(event, "state");
             let step = format!("{name} {state}").trim_end().to_owned();
             let (ms, bytes) = (ms - self.began_ms, event["bytes"].as_u64().unwrap_or_default());
-            self.summary.timeline.push(Step { step, node: who.name(), ms, bytes });
+            let node = who.name();
+            match self.summary.timeline.last_mut() {
+                // The files of a release are one step, at the time of the last.
+                Some(last) if name == "served" && last.step == name && last.node == node => {
+                    last.ms = ms;
+                    last.bytes += bytes;
+                }
+                Some(_) | None => self.summary.timeline.push(Step { step, node, ms, bytes }),
+            }
         }
         self.summary.timeline.sort_by_key(|step| step.ms);
         Ok(())

@@ -2,6 +2,7 @@
 //! configurations. Everything is in one folder, and everything is what a real network has.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -250,9 +251,7 @@ impl World {
             "data_dir = {data}\n\n[identity]\nkeys = {keys}\nunencrypted = true\n\n\
              [consortium]\ngenesis = {genesis}\ngenesis_hash = \"{hash}\"\n\
              credentials = {credentials}\ncredential = {credential}\nquorum = {quorum}\n\n\
-             [mesh]\nlisten = [\"/ip4/127.0.0.1/udp/{port}/quic-v1\", \"/ip4/127.0.0.1/tcp/{port}\"]\n\
-             bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
-            port = if who == Who::Relay { free_port()? } else { 0 },
+             [mesh]\n{listen}bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
             data = text(&folder.join("data")),
             keys = text(&folder.join("keys")),
             genesis = text(&trust.join("genesis.envelope")),
@@ -260,6 +259,7 @@ impl World {
             credentials = text(&trust.join("credentials")),
             credential = text(&credential),
             quorum = text(&trust.join("quorum.policy")),
+            listen = listen(who)?,
             bootstrap = bootstrap.join(", "),
             socket = text(&self.socket(who)),
         );
@@ -356,12 +356,16 @@ fn competences(credential: &mut Credential, who: Who, modalities: &[String]) {
     credential.modalities.dedup();
 }
 
-/// A port that is free for TCP and UDP: a relay must know its own address before it listens.
-fn free_port() -> anyhow::Result<u16> {
-    let tcp = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let port = tcp.local_addr()?.port();
-    std::net::UdpSocket::bind(("127.0.0.1", port))?;
-    Ok(port)
+/// Where a node listens. A relay must say where others reach it, so its port is chosen beforehand.
+fn listen(who: Who) -> anyhow::Result<String> {
+    let on = |port: u16| {
+        format!("[\"/ip4/127.0.0.1/udp/{port}/quic-v1\", \"/ip4/127.0.0.1/tcp/{port}\"]")
+    };
+    if who != Who::Relay {
+        return Ok(format!("listen = {}\n", on(0)));
+    }
+    let free = on(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
+    Ok(format!("listen = {free}\nexternal = {free}\n"))
 }
 
 /// A TOML basic string.
