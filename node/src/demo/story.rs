@@ -25,8 +25,18 @@ const LANGUAGE: &str = "de";
 
 /// Steps of the nodes' own timelines that are shown.
 const SHOWN: [&str; 12] = [
-    "case", "offer", "prepared", "granted", "lease", "fetch", "first-image", "all-images",
-    "served", "purged", "refused", "denied",
+    "case",
+    "offer",
+    "prepared",
+    "granted",
+    "lease",
+    "fetch",
+    "first-image",
+    "all-images",
+    "served",
+    "purged",
+    "refused",
+    "denied",
 ];
 
 /// The play.
@@ -63,7 +73,14 @@ impl<'a> Story<'a> {
         let (url, token) = network.dicomweb(Who::Reader).await?;
         let viewer = Viewer::open(&url, &token)?;
         let (studies, read) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { network, viewer, summary, began_ms: now_ms(), studies, read })
+        Ok(Self {
+            network,
+            viewer,
+            summary,
+            began_ms: now_ms(),
+            studies,
+            read,
+        })
     }
 
     /// Follows one study from its first image to the purge at the desk; the reader without a
@@ -76,8 +93,14 @@ impl<'a> Story<'a> {
         let Reading { fence, claimed_ms } = self.read(&offer).await?;
         for (step, into) in [("first-image", true), ("all-images", false)] {
             let reached = |event: &Value| text(event, "step") == step && event["fence"] == fence;
-            let event = self.network.event(Who::Reader, step, (STEP, reached)).await?;
-            let after = event["ms"].as_u64().unwrap_or_default().saturating_sub(claimed_ms);
+            let event = self
+                .network
+                .event(Who::Reader, step, (STEP, reached))
+                .await?;
+            let after = event["ms"]
+                .as_u64()
+                .unwrap_or_default()
+                .saturating_sub(claimed_ms);
             match into {
                 true => self.summary.first_image_ms = after,
                 false => self.summary.all_images_ms = after,
@@ -108,7 +131,10 @@ impl<'a> Story<'a> {
         pacs::send(study, HOSPITAL_B_AE, to).await?;
         let reader = self.network.world().node(Who::Reader)?.to_string();
         let event = self.refused(Who::HospitalB, &reader, RULE).await?;
-        self.refusal("a study of hospital B (KR) that must stay in its country, to a desk in DE", &event);
+        self.refusal(
+            "a study of hospital B (KR) that must stay in its country, to a desk in DE",
+            &event,
+        );
         Ok(())
     }
 
@@ -117,10 +143,19 @@ impl<'a> Story<'a> {
         let to = self.network.dicom(Who::HospitalA).await?;
         pacs::send(study, HOSPITAL_A_AE, to).await?;
         let (objects, modality) = (study.instances.len(), &study.modality);
-        self.step("pacs", format!("sent and stored: {objects} {modality} objects"), study.bytes());
-        let events = self.network.ask(Who::HospitalA, &Request::Events { since: before }).await?;
+        self.step(
+            "pacs",
+            format!("sent and stored: {objects} {modality} objects"),
+            study.bytes(),
+        );
+        let events = self
+            .network
+            .ask(Who::HospitalA, &Request::Events { since: before })
+            .await?;
         let events = events["events"].as_array().context("no events")?;
-        let stored = events.iter().filter(|event| text(event, "step") == "stored");
+        let stored = events
+            .iter()
+            .filter(|event| text(event, "step") == "stored");
         let names: BTreeSet<&str> = stored.map(|event| text(event, "study")).collect();
         let Some(name) = names.first().filter(|_| names.len() == 1) else {
             bail!("the hospital stored {} studies and got one", names.len());
@@ -133,16 +168,26 @@ impl<'a> Story<'a> {
     async fn last(&self, who: Who) -> anyhow::Result<u64> {
         let events = self.network.ask(who, &Request::Events { since: 0 }).await?;
         let last = events["events"].as_array().and_then(|events| events.last());
-        Ok(last.and_then(|event| event["seq"].as_u64()).unwrap_or_default())
+        Ok(last
+            .and_then(|event| event["seq"].as_u64())
+            .unwrap_or_default())
     }
 
     /// The next offer at the desk that was not read yet.
     async fn offer(&self) -> anyhow::Result<String> {
         let fresh = |answer: &Value| {
-            let offers = answer["offers"].as_array()?.iter().map(|offer| text(offer, "offer"));
-            offers.into_iter().find(|offer| !self.read.contains(*offer)).map(str::to_owned)
+            let offers = answer["offers"]
+                .as_array()?
+                .iter()
+                .map(|offer| text(offer, "offer"));
+            offers
+                .into_iter()
+                .find(|offer| !self.read.contains(*offer))
+                .map(str::to_owned)
         };
-        let waited = self.network.wait(Who::Reader, &Request::Offers {}, "an offer", (STEP, fresh));
+        let waited = self
+            .network
+            .wait(Who::Reader, &Request::Offers {}, "an offer", (STEP, fresh));
         match waited.await {
             Ok(offer) => Ok(offer),
             Err(error) => Err(error.context(self.unoffered().await)),
@@ -151,7 +196,10 @@ impl<'a> Story<'a> {
 
     /// Why no offer comes, in the hospital's words.
     async fn unoffered(&self) -> String {
-        let events = self.network.ask(Who::HospitalA, &Request::Events { since: 0 }).await;
+        let events = self
+            .network
+            .ask(Who::HospitalA, &Request::Events { since: 0 })
+            .await;
         let events = events.unwrap_or_default();
         let none = Vec::new();
         let waits = events["events"].as_array().unwrap_or(&none).iter().rev();
@@ -164,20 +212,30 @@ impl<'a> Story<'a> {
     async fn read(&mut self, offer: &str) -> anyhow::Result<Reading> {
         self.read.insert(offer.to_owned());
         let claimed_ms = now_ms();
-        let claim = Request::Claim { offer: offer.to_owned(), owner: None };
+        let claim = Request::Claim {
+            offer: offer.to_owned(),
+            owner: None,
+        };
         self.network.ask(Who::Reader, &claim).await?;
         let leased = |answer: &Value| {
             let mut leases = answer["leases"].as_array()?.iter();
             leases.find(|lease| text(lease, "offer") == offer)?["fence"].as_u64()
         };
         let wait = (STEP, leased);
-        let fence = self.network.wait(Who::Reader, &Request::Leases {}, "a lease", wait).await?;
+        let fence = self
+            .network
+            .wait(Who::Reader, &Request::Leases {}, "a lease", wait)
+            .await?;
         self.fetched(fence).await?;
         let (case, study) = self.case(fence).await?;
         let (objects, bytes) = self.viewer.compare(study).await?;
         self.summary.objects += objects;
         self.summary.bytes += bytes;
-        self.step("viewer", format!("compared over DICOMweb: {objects} objects, all equal"), bytes);
+        self.step(
+            "viewer",
+            format!("compared over DICOMweb: {objects} objects, all equal"),
+            bytes,
+        );
         self.report(fence).await?;
         self.closed(&case).await?;
         // The desk forgets the lease when the hospital has acknowledged the purge.
@@ -186,17 +244,25 @@ impl<'a> Story<'a> {
             (!leases.any(|lease| lease["fence"] == fence)).then_some(())
         };
         let wait = (STEP, gone);
-        self.network.wait(Who::Reader, &Request::Leases {}, "the purge", wait).await?;
-        self.step("reader", "images purged at the desk, acknowledged".to_owned(), 0);
+        self.network
+            .wait(Who::Reader, &Request::Leases {}, "the purge", wait)
+            .await?;
+        self.step(
+            "reader",
+            "images purged at the desk, acknowledged".to_owned(),
+            0,
+        );
         Ok(Reading { fence, claimed_ms })
     }
 
     async fn fetched(&self, fence: u64) -> anyhow::Result<()> {
         let ended = |event: &Value| {
-            ["all-images", "fetch-failed"].contains(&text(event, "step"))
-                && event["fence"] == fence
+            ["all-images", "fetch-failed"].contains(&text(event, "step")) && event["fence"] == fence
         };
-        let event = self.network.event(Who::Reader, "all images", (FETCH, ended)).await?;
+        let event = self
+            .network
+            .event(Who::Reader, "all images", (FETCH, ended))
+            .await?;
         match text(&event, "step") {
             "all-images" => Ok(()),
             _ => bail!("the desk could not fetch: {}", text(&event, "reason")),
@@ -210,19 +276,28 @@ impl<'a> Story<'a> {
         let case = cases.iter().find(|case| case["fence"] == fence);
         let case = case.context("the hospital has no case under this fence")?;
         let name = case["studies"][0].as_str().unwrap_or_default();
-        let study = self.studies.get(name).context("a case of a study that nobody sent")?;
+        let study = self
+            .studies
+            .get(name)
+            .context("a case of a study that nobody sent")?;
         Ok((text(case, "case").to_owned(), *study))
     }
 
     async fn report(&mut self, fence: u64) -> anyhow::Result<()> {
-        let section = |name: &str, text: &str| SectionText { name: name.into(), text: text.into() };
+        let section = |name: &str, text: &str| SectionText {
+            name: name.into(),
+            text: text.into(),
+        };
         let request = Request::Report {
             fence,
             owner: None,
             template: "free-text".to_owned(),
             language: Some(LANGUAGE.to_owned()),
             sections: vec![
-                section("findings", "Demonstration. The images are complete and readable."),
+                section(
+                    "findings",
+                    "Demonstration. The images are complete and readable.",
+                ),
                 section("impression", "No statement about a patient."),
             ],
             is_final: true,
@@ -244,13 +319,21 @@ impl<'a> Story<'a> {
         };
         let who = Who::HospitalA;
         let wait = (STEP, state(&["delivered", "closed"]));
-        let reached = self.network.wait(who, &Request::Cases {}, "the delivery", wait).await?;
+        let reached = self
+            .network
+            .wait(who, &Request::Cases {}, "the delivery", wait)
+            .await?;
         if reached == "delivered" {
             let reason = "the report is in the folder of the demo's PACS".to_owned();
-            let close = Request::CaseClose { case: case.to_owned(), reason };
+            let close = Request::CaseClose {
+                case: case.to_owned(),
+                reason,
+            };
             self.network.ask(who, &close).await?;
             let wait = (STEP, state(&["closed"]));
-            self.network.wait(who, &Request::Cases {}, "the closing", wait).await?;
+            self.network
+                .wait(who, &Request::Cases {}, "the closing", wait)
+                .await?;
         }
         self.step("hospital-a", "report delivered, case closed".to_owned(), 0);
         Ok(())
@@ -263,14 +346,23 @@ impl<'a> Story<'a> {
         let node = self.network.world().node(Who::Unlicensed)?.to_string();
         let passed = self.refused(Who::HospitalA, &node, RULE).await?;
         let owner = Some(self.network.world().node(Who::HospitalA)?.to_string());
-        let claim = Request::Claim { offer: offer.to_owned(), owner };
+        let claim = Request::Claim {
+            offer: offer.to_owned(),
+            owner,
+        };
         self.network.ask(Who::Unlicensed, &claim).await?;
         let denied = |event: &Value| {
             text(event, "step") == "denied" && text(event, "offer") == offer && rules(event, RULE)
         };
-        let denied = self.network.event(Who::Unlicensed, "a denial", (STEP, denied)).await?;
+        let denied = self
+            .network
+            .event(Who::Unlicensed, "a denial", (STEP, denied))
+            .await?;
         anyhow::ensure!(rules(&passed, RULE), "passed over for another reason");
-        self.refusal("a claim by the reader without a licence, who was not asked either", &denied);
+        self.refusal(
+            "a claim by the reader without a licence, who was not asked either",
+            &denied,
+        );
         Ok(())
     }
 
@@ -282,10 +374,16 @@ impl<'a> Story<'a> {
     }
 
     fn refusal(&mut self, what: &str, event: &Value) {
-        let named = event["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let named = event["rules"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let named: Vec<&str> = named.iter().filter_map(Value::as_str).collect();
         let reason = format!("{} [{}]", text(event, "reason"), named.join(", "));
-        self.summary.refusals.push(Refusal { what: what.to_owned(), reason });
+        self.summary.refusals.push(Refusal {
+            what: what.to_owned(),
+            reason,
+        });
     }
 
     /// Adds a refusal that was seen elsewhere.
@@ -296,20 +394,31 @@ impl<'a> Story<'a> {
     /// Adds a step of the demo's own.
     pub(super) fn step(&mut self, node: &'static str, step: String, bytes: u64) {
         let ms = now_ms().saturating_sub(self.began_ms);
-        self.summary.timeline.push(Step { step, node, ms, bytes });
+        self.summary.timeline.push(Step {
+            step,
+            node,
+            ms,
+            bytes,
+        });
     }
 
     /// Adds what a node's own timeline says since the beginning, in order of time.
     async fn take_steps(&mut self, who: Who) -> anyhow::Result<()> {
         let events = self.network.ask(who, &Request::Events { since: 0 }).await?;
         for event in events["events"].as_array().context("no events")? {
-            let (name, ms) = (text(event, "step"), event["ms"].as_u64().unwrap_or_default());
+            let (name, ms) = (
+                text(event, "step"),
+                event["ms"].as_u64().unwrap_or_default(),
+            );
             if !SHOWN.contains(&name) || ms < self.began_ms {
                 continue;
             }
             let state = text(event, "state");
             let step = format!("{name} {state}").trim_end().to_owned();
-            let (ms, bytes) = (ms - self.began_ms, event["bytes"].as_u64().unwrap_or_default());
+            let (ms, bytes) = (
+                ms - self.began_ms,
+                event["bytes"].as_u64().unwrap_or_default(),
+            );
             let node = who.name();
             match self.summary.timeline.last_mut() {
                 // The files of a release are one step, at the time of the last.
@@ -317,7 +426,12 @@ impl<'a> Story<'a> {
                     last.ms = ms;
                     last.bytes += bytes;
                 }
-                Some(_) | None => self.summary.timeline.push(Step { step, node, ms, bytes }),
+                Some(_) | None => self.summary.timeline.push(Step {
+                    step,
+                    node,
+                    ms,
+                    bytes,
+                }),
             }
         }
         self.summary.timeline.sort_by_key(|step| step.ms);
@@ -327,5 +441,7 @@ impl<'a> Story<'a> {
 
 /// Whether an event names a rule.
 fn rules(event: &Value, rule: &str) -> bool {
-    event["rules"].as_array().is_some_and(|rules| rules.iter().any(|named| named == rule))
+    event["rules"]
+        .as_array()
+        .is_some_and(|rules| rules.iter().any(|named| named == rule))
 }

@@ -25,8 +25,11 @@ const POLICY: &str = include_str!("../../../configs/policy/consortium.cedar");
 const SCHEMA: &str = include_str!("../../../configs/policy/schema.cedarschema");
 
 /// The founders; two of the three sign each credential.
-const FOUNDERS: [(&str, &str); 3] =
-    [("Hospital A", "DE"), ("Hospital B", "KR"), ("Hospital C", "DE")];
+const FOUNDERS: [(&str, &str); 3] = [
+    ("Hospital A", "DE"),
+    ("Hospital B", "KR"),
+    ("Hospital C", "DE"),
+];
 const THRESHOLD: usize = 2;
 
 /// A demo's papers start a little early, as real ones do: clocks differ.
@@ -36,8 +39,8 @@ const LIFE_S: u64 = 24 * 3_600;
 
 /// Modalities that the licensed reader reads, beside whatever the input has.
 const MODALITIES: [&str; 22] = [
-    "CR", "CT", "DX", "ECG", "ES", "IO", "MG", "MR", "NM", "OT", "PT", "PX", "RF", "RG",
-    "RTDOSE", "RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA",
+    "CR", "CT", "DX", "ECG", "ES", "IO", "MG", "MR", "NM", "OT", "PT", "PX", "RF", "RG", "RTDOSE",
+    "RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA",
 ];
 
 /// Who takes part.
@@ -132,13 +135,19 @@ impl World {
         let mut rng = random::os_rng()?;
         let trust = root.join("trust");
         fs::create_dir_all(trust.join("credentials"))?;
-        let council: Vec<SigningKey> =
-            FOUNDERS.iter().map(|_| SigningKey::generate(&mut rng)).collect();
+        let council: Vec<SigningKey> = FOUNDERS
+            .iter()
+            .map(|_| SigningKey::generate(&mut rng))
+            .collect();
         let now = clock::wall().unix_us / 1_000_000;
         let genesis = found(&council, now)?;
         let hash = Digest::sha256(&genesis);
         write(&trust.join("genesis.envelope"), &genesis)?;
-        let mut world = Self { root: root.to_owned(), genesis: hash, members: Vec::new() };
+        let mut world = Self {
+            root: root.to_owned(),
+            genesis: hash,
+            members: Vec::new(),
+        };
         let signers: Vec<&SigningKey> = council.iter().take(THRESHOLD).collect();
         for (serial, who) in (1..).zip(EVERYBODY) {
             let mut credential = world.credential(who, (serial, now), &mut rng)?;
@@ -202,16 +211,23 @@ impl World {
 
     /// The quorum file: every log, and the one witness (c2sp.org/tlog-policy).
     fn quorum(&self) -> anyhow::Result<String> {
-        let logs = self.members.iter().filter_map(|(_, member)| member.log.as_ref());
+        let logs = self
+            .members
+            .iter()
+            .filter_map(|(_, member)| member.log.as_ref());
         let lines: String = logs.map(|log| format!("log {log}\n")).collect();
         let witness = self.member(Who::Witness)?.witness.as_ref();
         let witness = witness.context("the witness has a witness key")?;
-        Ok(format!("{lines}witness demo {witness}\ngroup all 1 demo\nquorum all\n"))
+        Ok(format!(
+            "{lines}witness demo {witness}\ngroup all 1 demo\nquorum all\n"
+        ))
     }
 
     fn member(&self, who: Who) -> anyhow::Result<&Credential> {
         let found = self.members.iter().find(|(member, _)| *member == who);
-        Ok(&found.with_context(|| format!("{} is no member", who.name()))?.1)
+        Ok(&found
+            .with_context(|| format!("{} is no member", who.name()))?
+            .1)
     }
 
     /// A member's node.
@@ -230,7 +246,9 @@ impl World {
     }
 
     fn credential_file(&self, serial: u64) -> PathBuf {
-        self.root.join("trust/credentials").join(format!("{serial}.{CREDENTIAL_ENDING}"))
+        self.root
+            .join("trust/credentials")
+            .join(format!("{serial}.{CREDENTIAL_ENDING}"))
     }
 
     /// Writes a node's configuration; `known` are the nodes that it stays connected to.
@@ -329,10 +347,18 @@ fn found(council: &[SigningKey], now: u64) -> anyhow::Result<Vec<u8>> {
         .collect();
     members.sort_by_key(|member| member.key);
     let name = "radmesh demo".to_owned();
-    let genesis = Genesis { name, threshold: THRESHOLD, council: members, created: now };
+    let genesis = Genesis {
+        name,
+        threshold: THRESHOLD,
+        council: members,
+        created: now,
+    };
     let signed = Paper::Genesis(genesis).sign(&council.iter().collect::<Vec<_>>())?;
     let (_, hash) = Genesis::open(&signed)?;
-    anyhow::ensure!(hash == Digest::sha256(&signed), "the genesis has another hash");
+    anyhow::ensure!(
+        hash == Digest::sha256(&signed),
+        "the genesis has another hash"
+    );
     Ok(signed)
 }
 
@@ -351,7 +377,9 @@ fn competences(credential: &mut Credential, who: Who, modalities: &[String]) {
     credential.languages = ["de", "en", "ko"].map(str::to_owned).to_vec();
     credential.modalities = MODALITIES.iter().map(|name| (*name).to_owned()).collect();
     let known = |name: &&String| protocol::member::check::is_modality(name);
-    credential.modalities.extend(modalities.iter().filter(known).cloned());
+    credential
+        .modalities
+        .extend(modalities.iter().filter(known).cloned());
     credential.modalities.sort();
     credential.modalities.dedup();
 }
@@ -390,7 +418,10 @@ mod tests {
             let file = world.configure(who, &[]).expect("configured");
             let settings = Settings::load(&file).expect("a good configuration");
             let trust = Trust::load(&settings, clock::wall()).expect("good papers");
-            assert_eq!((trust.roster.len(), trust.ignored.len()), (EVERYBODY.len(), 0));
+            assert_eq!(
+                (trust.roster.len(), trust.ignored.len()),
+                (EVERYBODY.len(), 0)
+            );
             let licences = trust.own.credential.licences.len();
             assert_eq!(licences, if who == Who::Reader { 2 } else { 0 });
         }
