@@ -175,7 +175,13 @@ impl Lane {
             FetchStatus::Ok | FetchStatus::Unspecified => {
                 Err(Broken::Lost(io::ErrorKind::InvalidData))
             }
-            status => Err(Broken::Refused(status)),
+            status @ (FetchStatus::NoLease
+            | FetchStatus::NoReceipt
+            | FetchStatus::BadSession
+            | FetchStatus::NotGranted
+            | FetchStatus::Malformed
+            | FetchStatus::Failed
+            | FetchStatus::Busy) => Err(Broken::Refused(status)),
         }
     }
 

@@ -154,25 +154,25 @@ fn payloads_are_found_by_entry() {
 
 /// How far the second batch gets before the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-enum Stop {
-    AfterPayloads,
-    AfterStage,
-    AfterCommit,
-    AfterApply,
-    AfterPublish,
+enum LastStep {
+    Payloads,
+    Stage,
+    Commit,
+    Apply,
+    Publish,
 }
 
-fn run_until(journal: &mut Journal, entries: &[NewEntry], stop: Stop) {
+fn run_until(journal: &mut Journal, entries: &[NewEntry], stop: LastStep) {
     journal.keep_payloads(entries).unwrap();
-    if stop >= Stop::AfterStage {
+    if stop >= LastStep::Stage {
         journal.stage_entries(entries).unwrap();
     }
-    if stop >= Stop::AfterCommit {
+    if stop >= LastStep::Commit {
         let signed = journal.commit().unwrap();
-        if stop >= Stop::AfterApply {
+        if stop >= LastStep::Apply {
             journal.apply().unwrap();
         }
-        if stop >= Stop::AfterPublish {
+        if stop >= LastStep::Publish {
             journal.publish(&signed).unwrap();
         }
     }
@@ -183,11 +183,11 @@ fn a_stop_after_any_step_keeps_what_was_committed_and_nothing_else() {
     for first in [0, 3, 256, 700] {
         for settle in [false, true] {
             for stop in [
-                Stop::AfterPayloads,
-                Stop::AfterStage,
-                Stop::AfterCommit,
-                Stop::AfterApply,
-                Stop::AfterPublish,
+                LastStep::Payloads,
+                LastStep::Stage,
+                LastStep::Commit,
+                LastStep::Apply,
+                LastStep::Publish,
             ] {
                 stop_after(first, settle, stop);
             }
@@ -195,7 +195,7 @@ fn a_stop_after_any_step_keeps_what_was_committed_and_nothing_else() {
     }
 }
 
-fn stop_after(first: u64, settle: bool, stop: Stop) {
+fn stop_after(first: u64, settle: bool, stop: LastStep) {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     let (mut journal, _) = open(&store).unwrap();
@@ -209,7 +209,7 @@ fn stop_after(first: u64, settle: bool, stop: Stop) {
     entries[0].payload = Some(payload(first));
     run_until(&mut journal, &entries, stop);
     drop(journal);
-    let committed = stop >= Stop::AfterCommit;
+    let committed = stop >= LastStep::Commit;
     let size = if committed { first + 300 } else { first };
     let (mut journal, head) = open(&store).unwrap();
     assert_eq!(head.size, size, "{first} {settle} {stop:?}");

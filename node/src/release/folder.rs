@@ -140,9 +140,11 @@ impl ReleaseFolder {
     /// # Errors
     /// [`SourceFault`].
     pub fn open_sealed(&self, digest: &Digest) -> Result<File, SourceFault> {
-        File::open(self.path.join(digest.to_hex())).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SourceFault::Unknown("release file"),
-            kind => SourceFault::Io(kind),
+        File::open(self.path.join(digest.to_hex())).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return SourceFault::Unknown("release file");
+            }
+            SourceFault::Io(error.kind())
         })
     }
 

@@ -111,7 +111,7 @@ impl SpoolFile {
     }
 
     fn seal_pending(&mut self, last: bool) -> io::Result<()> {
-        if self.index % SEGMENTS_BETWEEN_CHECKS == 0 {
+        if self.index.is_multiple_of(SEGMENTS_BETWEEN_CHECKS) {
             let folder = &self.spool.layout.folder;
             self.spool.reserve.check(folder, 0).map_err(wrap)?;
         }
