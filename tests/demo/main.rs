@@ -24,9 +24,16 @@ fn images() -> Option<PathBuf> {
 #[test]
 fn the_demo_verifies_and_so_do_its_archives() -> Result<()> {
     let folder = TempDir::new()?;
-    let (summary, archives) = (folder.path().join("demo.json"), folder.path().join("archives"));
+    let (summary, archives) = (
+        folder.path().join("demo.json"),
+        folder.path().join("archives"),
+    );
     let mut demo = Command::new(harness::binary("radmesh")?);
-    demo.arg("demo").arg("--json").arg(&summary).arg("--export").arg(&archives);
+    demo.arg("demo")
+        .arg("--json")
+        .arg(&summary)
+        .arg("--export")
+        .arg(&archives);
     if let Some(images) = images() {
         demo.arg("--input").arg(images);
     }
@@ -39,15 +46,25 @@ fn the_demo_verifies_and_so_do_its_archives() -> Result<()> {
     assert!(told["bytes"].as_u64() > Some(SLICES * 512 * 1_024));
     assert!(told["first_image_ms"].as_u64() <= told["all_images_ms"].as_u64());
     let refusals = told["refusals"].as_array().context("no refusals")?;
-    let reasons: Vec<&str> = refusals.iter().filter_map(|one| one["reason"].as_str()).collect();
-    for reason in ["licence-required", "resident-stays-home", "log/tile/entries"] {
+    let reasons: Vec<&str> = refusals
+        .iter()
+        .filter_map(|one| one["reason"].as_str())
+        .collect();
+    for reason in [
+        "licence-required",
+        "resident-stays-home",
+        "log/tile/entries",
+    ] {
         let found = reasons.iter().any(|told| told.contains(reason));
         assert!(found, "no refusal by {reason}: {reasons:?}");
     }
     assert_eq!(refusals.len(), 3);
     let steps = told["timeline"].as_array().context("no timeline")?;
     for step in ["granted", "first-image", "all-images", "purged"] {
-        assert!(steps.iter().any(|told| told["step"] == step), "no step {step}");
+        assert!(
+            steps.iter().any(|told| told["step"] == step),
+            "no step {step}"
+        );
     }
 
     let mut audit = Command::new(harness::binary("radmesh-audit")?);

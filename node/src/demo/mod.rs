@@ -33,7 +33,10 @@ use world::{EVERYBODY, HOSPITAL_A_AE, HOSPITAL_B_AE, Who, World};
 pub use report::{Refusal, Step, Summary};
 
 /// The CT that is always followed: as many slices as a real one of a head has.
-const CT: SynthConfig = SynthConfig { seed: 1, slices: 120 };
+const CT: SynthConfig = SynthConfig {
+    seed: 1,
+    slices: 120,
+};
 /// The study that must stay in its country.
 const RESIDENT: SynthConfig = SynthConfig { seed: 2, slices: 3 };
 
@@ -62,15 +65,20 @@ struct Input {
 pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Summary> {
     let folder = Scratch::new()?;
     let input = gather(options, &folder.0, say)?;
-    let modalities: Vec<String> =
-        input.others.iter().map(|study| study.modality.clone()).collect();
+    let modalities: Vec<String> = input
+        .others
+        .iter()
+        .map(|study| study.modality.clone())
+        .collect();
     let export = match &options.export {
         Some(folder) => std::path::absolute(folder)?,
         None => folder.0.join("archives"),
     };
     fs::create_dir_all(&export).with_context(|| export.display().to_string())?;
     let world = World::found(&folder.0, &modalities).context("the consortium")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let mut summary = Summary::default();
     runtime.block_on(async {
         let mut network = Network::new(world);
@@ -117,17 +125,17 @@ async fn play(
     })
     .await??;
     let logs = folders.len();
-    story.step("audit", format!("{logs} logs verified together: {entries} entries"), 0);
+    story.step(
+        "audit",
+        format!("{logs} logs verified together: {entries} entries"),
+        0,
+    );
     story.refuse(changed);
     Ok(())
 }
 
 /// Finds the input and makes the synthetic studies.
-fn gather(
-    options: &Options,
-    scratch: &Path,
-    say: &(dyn Fn(&str) + Sync),
-) -> anyhow::Result<Input> {
+fn gather(options: &Options, scratch: &Path, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Input> {
     let synthetic = |name: &str, config: SynthConfig| -> anyhow::Result<Study> {
         let folder = scratch.join("images").join(name);
         write_study(config, &folder)?;
@@ -142,14 +150,24 @@ fn gather(
             say(&format!("left out: {}: {reason}", file.display()));
         }
         if found.studies.is_empty() {
-            anyhow::bail!("{}: no DICOM there: name a folder that has some", folder.display());
+            anyhow::bail!(
+                "{}: no DICOM there: name a folder that has some",
+                folder.display()
+            );
         }
         others = found.studies;
         others.retain(|study| study.uid != ct.uid && study.uid != resident.uid);
     }
     let objects: usize = others.iter().map(|study| study.instances.len()).sum();
-    say(&format!("{} studies with {objects} objects, and the synthetic CT", others.len()));
-    Ok(Input { ct, resident, others })
+    say(&format!(
+        "{} studies with {objects} objects, and the synthetic CT",
+        others.len()
+    ));
+    Ok(Input {
+        ct,
+        resident,
+        others,
+    })
 }
 
 /// Prints where everything is, and waits for Ctrl-C.
@@ -159,17 +177,35 @@ async fn stay(
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<()> {
     say(&summary.to_string());
-    for (who, title) in [(Who::HospitalA, HOSPITAL_A_AE), (Who::HospitalB, HOSPITAL_B_AE)] {
+    for (who, title) in [
+        (Who::HospitalA, HOSPITAL_A_AE),
+        (Who::HospitalB, HOSPITAL_B_AE),
+    ] {
         let address = network.dicom(who).await?;
-        say(&format!("{}: AE title {title} at {address}, for {}", who.name(), world::PACS_AE));
-        say(&format!("  reports in {}", network.world().reports(who).display()));
+        say(&format!(
+            "{}: AE title {title} at {address}, for {}",
+            who.name(),
+            world::PACS_AE
+        ));
+        say(&format!(
+            "  reports in {}",
+            network.world().reports(who).display()
+        ));
     }
     for who in [Who::Reader, Who::Unlicensed] {
         let (url, token) = network.dicomweb(who).await?;
-        say(&format!("{}: DICOMweb {url}, bearer token in {}", who.name(), token.display()));
+        say(&format!(
+            "{}: DICOMweb {url}, bearer token in {}",
+            who.name(),
+            token.display()
+        ));
     }
     for who in EVERYBODY {
-        say(&format!("{}: control {}", who.name(), network.world().socket(who).display()));
+        say(&format!(
+            "{}: control {}",
+            who.name(),
+            network.world().socket(who).display()
+        ));
     }
     say("Ctrl-C ends it and removes everything");
     tokio::signal::ctrl_c().await?;

@@ -80,16 +80,26 @@ pub(super) fn find(folder: &Path) -> anyhow::Result<Found> {
         };
         let names = split.identifiers;
         if !seen.insert(names.sop_instance.to_string()) {
-            found.left_out.push((file, "the same instance again".to_owned()));
+            found
+                .left_out
+                .push((file, "the same instance again".to_owned()));
             continue;
         }
-        let study = studies.entry(names.study.to_string()).or_insert_with(|| Study {
-            uid: names.study.clone(),
-            modality: names.modality.clone(),
-            instances: Vec::new(),
-        });
+        let study = studies
+            .entry(names.study.to_string())
+            .or_insert_with(|| Study {
+                uid: names.study.clone(),
+                modality: names.modality.clone(),
+                instances: Vec::new(),
+            });
         let (series, instance) = (names.series, names.sop_instance);
-        study.instances.push(Sent { file, bytes, series, instance, content });
+        study.instances.push(Sent {
+            file,
+            bytes,
+            series,
+            instance,
+            content,
+        });
     }
     found.studies = studies.into_values().collect();
     Ok(found)
@@ -109,7 +119,10 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 files.push(item.path());
             }
             if files.len() > FILES_MAX {
-                bail!("{}: more than {FILES_MAX} files: name a smaller folder", folder.display());
+                bail!(
+                    "{}: more than {FILES_MAX} files: name a smaller folder",
+                    folder.display()
+                );
             }
         }
     }
@@ -149,16 +162,25 @@ pub(super) fn read(bytes: &[u8]) -> anyhow::Result<(Split, Content)> {
         let start = usize::try_from(bulk.source_offset)?;
         let end = start.checked_add(usize::try_from(bulk.length)?);
         let value = end.and_then(|end| dataset.get(start..end));
-        bulks.push(Digest::sha256(value.context("a value ends behind the file")?));
+        bulks.push(Digest::sha256(
+            value.context("a value ends behind the file")?,
+        ));
     }
-    let content = Content { header: Digest::sha256(&split.header), bulks };
+    let content = Content {
+        header: Digest::sha256(&split.header),
+        bulks,
+    };
     Ok((split, content))
 }
 
 /// Sends a study by C-STORE, in one association where its presentation contexts fit into one.
 pub(super) async fn send(study: &Study, called: &str, to: SocketAddr) -> anyhow::Result<()> {
     let config = ScuConfig::new(AeTitle::parse(PACS_AE)?, AeTitle::parse(called)?, to);
-    let files = study.instances.iter().map(|sent| sent.file.clone()).collect();
+    let files = study
+        .instances
+        .iter()
+        .map(|sent| sent.file.clone())
+        .collect();
     for report in scu::store(&config, files).await {
         match report.status {
             FileStatus::Stored { .. } => {}
