@@ -185,6 +185,28 @@ pub fn create(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileErr
     sync_folder(folder)
 }
 
+/// Puts a whole new content in place of a file, durably: after a power cut it has the old content
+/// or the new one.
+///
+/// # Errors
+/// [`FileError::System`].
+pub fn replace(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileError> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let temporary = folder.join(format!(".{name}.{}.new", std::process::id()));
+    write_synced(&temporary, bytes, readers)
+        .and_then(|()| fs::rename(&temporary, file))
+        .map_err(FileError::system(file))?;
+    sync_folder(folder)
+}
+
 fn write_synced(file: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let mode = match readers {
         Readers::Anybody => 0o644,

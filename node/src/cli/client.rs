@@ -68,17 +68,21 @@ fn lines(f: &mut fmt::Formatter<'_>, value: &Value, indent: &str) -> fmt::Result
         Value::Object(fields) if fields.is_empty() => writeln!(f, "{indent}done"),
         Value::Object(fields) => fields.iter().try_for_each(|(name, value)| match value {
             Value::Array(rows) if rows.is_empty() => writeln!(f, "{indent}no {name}"),
-            Value::Array(rows) => rows.iter().try_for_each(|row| match row {
-                Value::Object(_) => row_of(f, row, indent),
-                plain => writeln!(f, "{indent}{name} {}", text(plain)),
+            Value::Array(rows) => rows.iter().try_for_each(|row| match row.is_object() {
+                true => row_of(f, row, indent),
+                false => writeln!(f, "{indent}{name} {}", text(row)),
             }),
             Value::Object(_) => {
                 writeln!(f, "{indent}{name}")?;
                 lines(f, value, &format!("{indent}  "))
             }
-            plain => writeln!(f, "{indent}{name:<12} {}", text(plain)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                writeln!(f, "{indent}{name:<12} {}", text(value))
+            }
         }),
-        plain => writeln!(f, "{indent}{}", text(plain)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            writeln!(f, "{indent}{}", text(value))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `radmesh node`: the node itself.
 
 use std::fmt;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -92,6 +93,7 @@ impl Run {
             tracing_subscriber::EnvFilter::try_new(&settings.log_filter).context("log.filter")?;
         let logging = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);
         match out.is_json() {
             true => logging.json().init(),

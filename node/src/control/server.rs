@@ -79,6 +79,9 @@ pub trait Facts: Send + Sync + 'static {
     /// [`Undone`].
     fn export(&self, dir: &Path) -> Result<Value, Undone>;
 
+    /// The language of the report that a lease's grant asks for.
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String>;
+
     /// Internal identifiers of objects opened under a lease.
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]>;
 }
@@ -236,10 +239,8 @@ impl Server {
                 is_final,
             } => {
                 let lease = self.lease(fence, owner.as_deref()).await?;
-                let language = match language {
-                    Some(language) => language,
-                    None => self.language(&lease).await?,
-                };
+                let asked = || self.facts.language(lease.fence, lease.owner);
+                let language = language.or_else(asked).ok_or(Refusal::Language)?;
                 let facts = Arc::clone(&self.facts);
                 let (fence, owner) = (lease.fence, lease.owner);
                 let sections = sections
@@ -305,15 +306,6 @@ impl Server {
             _ => Err(Refusal::Ambiguous),
         }
     }
-
-    async fn language(&self, lease: &LeaseView) -> Result<String, Refusal> {
-        let offers = self.driver()?.views().await?.offers;
-        let offer = offers.into_iter().find(|offer| offer.offer == lease.offer);
-        let language = offer.map(|offer| offer.content.report_language);
-        language
-            .filter(|language| !language.is_empty())
-            .ok_or(Refusal::Language)
-    }
 }
 
 fn node(text: &str) -> Result<NodeId, Refusal> {
@@ -322,4 +314,94 @@ fn node(text: &str) -> Result<NodeId, Refusal> {
 
 fn case_id(text: &str) -> Result<CaseId, Refusal> {
     CaseId::from_hex(text).ok_or(Refusal::Id("case"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{ClientError, ask};
+    use super::*;
+
+    struct Shown;
+
+    impl Facts for Shown {
+        fn status(&self) -> Value {
+            json!({ "node": "ab" })
+        }
+
+        fn studies(&self) -> Result<Value, Undone> {
+            Err(Undone("no store".to_owned()))
+        }
+
+        fn export(&self, dir: &Path) -> Result<Value, Undone> {
+            Ok(json!({ "folder": dir.display().to_string() }))
+        }
+
+        fn language(&self, _fence: Fence, _owner: NodeId) -> Option<String> {
+            None
+        }
+
+        fn opened(&self, _fence: Fence, _owner: NodeId) -> Vec<[u8; 16]> {
+            Vec::new()
+        }
+    }
+
+    fn refused(answer: Result<Value, ClientError>) -> String {
+        match answer {
+            Err(ClientError::Refused(reason)) => reason,
+            Ok(_) | Err(_) => panic!("not refused"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_answered_and_refused_in_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("control");
+        std::fs::write(&socket, "left over").expect("written");
+        let listener = Server::bind(&socket).expect("bound");
+        let mode = std::fs::metadata(&socket)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (stop, timeline) = (CancellationToken::new(), Timeline::default());
+        timeline.note("step", 3, Value::Null);
+        let server = Server::new(None, timeline, Arc::new(Shown));
+        let served = tokio::spawn(server.run(listener, stop.clone()));
+        let status = ask(&socket, &Request::Status {}).await.expect("answered");
+        assert_eq!(status, json!({ "node": "ab" }));
+        let events = ask(&socket, &Request::Events { since: 0 })
+            .await
+            .expect("answered");
+        assert_eq!(events["events"][0]["bytes"], 3);
+        let studies = ask(&socket, &Request::Studies {}).await;
+        assert_eq!(refused(studies), "no store");
+        let cases = ask(&socket, &Request::Cases {}).await;
+        assert_eq!(refused(cases), "this node has neither cases nor a desk");
+        let bad = Request::CaseClose {
+            case: "xy".into(),
+            reason: String::new(),
+        };
+        assert!(refused(ask(&socket, &bad).await).starts_with("`case` is not"));
+        stop.cancel();
+        served.await.expect("ended");
+    }
+
+    #[tokio::test]
+    async fn garbage_is_refused_and_the_connection_goes_on() {
+        let server = Server::new(None, Timeline::default(), Arc::new(Shown));
+        let (near, far) = UnixStream::pair().expect("a pair");
+        let served = tokio::spawn(async move { server.serve(far).await });
+        let (reader, mut writer) = near.into_split();
+        writer
+            .write_all(b"nonsense\n{\"cmd\":\"status\"}\n")
+            .await
+            .expect("sent");
+        let mut lines = BufReader::new(reader).lines();
+        let first = lines.next_line().await.expect("read").expect("a line");
+        assert!(first.starts_with("{\"error\":"));
+        let second = lines.next_line().await.expect("read").expect("a line");
+        assert_eq!(second, "{\"ok\":{\"node\":\"ab\"}}");
+        drop((writer, lines));
+        served.await.expect("ended").expect("no error");
+    }
 }

@@ -13,6 +13,7 @@ use super::vault::Vault;
 use crate::config::{Settings, Trust};
 use crate::driver::clock::Clock;
 use crate::driver::log::{self, Cosigner, LogHandle, Witness};
+use crate::journal::LogIdentity;
 use crate::keystore::Secrets;
 use crate::store::root::MasterKey;
 use crate::store::space::Reserve;
@@ -69,7 +70,14 @@ pub(super) async fn boot(
         version: FIRST_MASTER,
         key: crypto::keys::SymmetricKey::from_bytes(master.as_bytes()),
     };
-    let key = SigningKey::from_seed(&log_key.seed());
+    let copy = || SigningKey::from_seed(&log_key.seed());
+    let (identity, key) = (
+        LogIdentity {
+            origin: verifier.name().clone(),
+            key: copy(),
+        },
+        copy(),
+    );
     let seeds = Seeds {
         protocol: random()?,
         secret: random()?,
@@ -77,11 +85,15 @@ pub(super) async fn boot(
     let opening = tokio::task::spawn_blocking(move || {
         let store = Arc::new(Store::open(&data.join("store"), &master, options)?);
         let vault = Vault::new(store, names);
-        let opened = log::open(&data.join("log"), &key, &verifier, Arc::new(vault.clone()))?;
+        let opened = open_log(identity, &vault)?;
         let mut core = Core::new(config, &seeds);
         let entries = log::replay(&mut core, &opened.handle, &vault)?;
         tracing::info!(entries, "the log is replayed");
-        let log::Opened { handle, cosigner, writer } = opened;
+        let log::Opened {
+            handle,
+            cosigner,
+            writer,
+        } = opened;
         Ok::<_, anyhow::Error>(Booted {
             core,
             vault,
@@ -95,6 +107,16 @@ pub(super) async fn boot(
     let booted = opening.await??;
     tracing::debug!(tick = clock.now().tick.0, "store and log are open");
     Ok(booted)
+}
+
+fn open_log(identity: LogIdentity, vault: &Vault) -> Result<log::Opened, log::LogError> {
+    let store = vault.store();
+    log::open(
+        store.layout(),
+        identity,
+        store.payloads(),
+        Arc::new(vault.clone()),
+    )
 }
 
 fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig> {

@@ -10,8 +10,8 @@ use protocol::document::decode;
 use protocol::document::report::{Report, ReportState};
 use protocol::io::Delivery;
 
-use crate::driver::log::files::replace;
 use crate::driver::ports::{Delivered, Undone};
+use crate::files::{self, Readers};
 
 /// Writes a report durably. The file's name says the case and nothing of the patient; the same
 /// report again gives the same files. Blocks.
@@ -22,9 +22,12 @@ pub fn to_folder(folder: &Path, delivery: &Delivery) -> Result<Delivered, Undone
     fs::create_dir_all(folder).map_err(Undone::of)?;
     let digest = Digest::sha256(&delivery.report).to_hex();
     let name = format!("{}-{}", delivery.case, digest.get(..16).unwrap_or_default());
-    replace(&folder.join(format!("{name}.env")), &delivery.report).map_err(Undone::of)?;
-    let text = text(delivery)?;
-    replace(&folder.join(format!("{name}.txt")), text.as_bytes()).map_err(Undone::of)?;
+    let keep = |ending: &str, bytes: &[u8]| {
+        let file = folder.join(format!("{name}.{ending}"));
+        files::replace(&file, bytes, Readers::Anybody).map_err(Undone::of)
+    };
+    keep("env", &delivery.report)?;
+    keep("txt", text(delivery)?.as_bytes())?;
     // Nobody has said that they took it: a folder acknowledges nothing.
     Ok(Delivered {
         destination: format!("folder, {name}"),

@@ -1,19 +1,22 @@
 //! The audit archive's source: the log, the payloads and the trust files of this node.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crypto::envelope::MAX_ENCODED_LEN;
+use crypto::digest::Digest;
+use crypto::envelope::{Envelope, MAX_ENCODED_LEN};
 use crypto::keys::SigningKey;
-use crypto::log::reader::TileReader as _;
 use crypto::note::NoteSignature;
 use protocol::limits;
+use protocol::member::{Credential, Genesis, Roster};
+use protocol::time::Wall;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::vault::Vault;
 use crate::archive::{ExportSource, TrustFiles, export};
-use crate::config::Settings;
-use crate::driver::log::{LogHandle, PayloadStore as _};
+use crate::config::{CREDENTIAL_ENDING, Settings};
+use crate::driver::log::{LogHandle, PayloadFault, PayloadSeal as _};
 use crate::driver::ports::Undone;
 use crate::files;
 
@@ -26,7 +29,7 @@ pub(super) struct Export {
     key: SigningKey,
     vault: Vault,
     settings: Settings,
-    credentials: Vec<(u64, Vec<u8>)>,
+    genesis: (Genesis, Digest),
 }
 
 impl Export {
@@ -34,16 +37,52 @@ impl Export {
         log: LogHandle,
         key: SigningKey,
         vault: Vault,
-        (settings, mut credentials): (&Settings, Vec<(u64, Vec<u8>)>),
+        (settings, genesis): (&Settings, (Genesis, Digest)),
     ) -> Self {
-        credentials.sort_by_key(|(serial, _)| *serial);
         Self {
             log,
             key,
             vault,
             settings: settings.clone(),
-            credentials,
+            genesis,
         }
+    }
+
+    /// Every credential of the consortium that this node holds, those that were renewed since too:
+    /// what was granted under an older one is proved by the older one.
+    fn credentials(&self) -> Result<Vec<(u64, Vec<u8>)>, Undone> {
+        let consortium = &self.settings.consortium;
+        let listed = files::list(
+            &consortium.credentials,
+            CREDENTIAL_ENDING,
+            limits::SERIALS_MAX,
+        );
+        let too_many = || Undone("too many credentials".to_owned());
+        let listed = listed.map_err(Undone::of)?.ok_or_else(too_many)?;
+        let mut found = BTreeMap::new();
+        for file in listed.iter().chain([&consortium.credential]) {
+            let envelope = files::read(file, MAX_ENCODED_LEN as u64).map_err(Undone::of)?;
+            if let Some(serial) = self.serial(&envelope) {
+                found.entry(serial).or_insert(envelope);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// The serial number of a credential that held when it began; `None` for anything else.
+    fn serial(&self, envelope: &[u8]) -> Option<u64> {
+        let opened = Envelope::decode(envelope).ok()?;
+        let credential = Credential::decode(&opened.payload).ok()?;
+        let began = Wall {
+            unix_us: credential.not_before.checked_mul(1_000_000)?,
+            uncertainty_us: 0,
+        };
+        let (genesis, hash) = self.genesis.clone();
+        let mut roster = Roster::new(genesis, hash);
+        roster
+            .admit(envelope, began)
+            .ok()
+            .map(|member| member.credential.serial)
     }
 
     /// Writes an archive into a folder that is absent or empty. Blocks.
@@ -64,17 +103,22 @@ impl ExportSource for Export {
 
     fn checkpoint(&self) -> Result<Vec<u8>, Undone> {
         let none = || Undone("no checkpoint has been cosigned yet".to_owned());
-        Ok(self.log.cosigned().ok_or_else(none)?.encode())
+        Ok(self.log.reader().cosigned().ok_or_else(none)?.encode())
     }
 
     fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, Undone> {
-        Ok(self.log.files().read(path))
+        self.log.reader().resource(path).map_err(Undone::of)
     }
 
     fn payload(&self, index: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Undone> {
-        let sealed = self.vault.sealed(index).map_err(Undone::of)?;
-        let opened = self.vault.open(index, &sealed).map_err(Undone::of)?;
-        Ok(Some(opened.openings))
+        let Some(sealed) = self.log.reader().payload(index).map_err(Undone::of)? else {
+            return Ok(None);
+        };
+        match self.vault.open(index, &sealed.bytes) {
+            Ok(opened) => Ok(Some(opened.openings)),
+            Err(PayloadFault::Erased) => Ok(None),
+            Err(fault @ PayloadFault::Failed(_)) => Err(Undone::of(fault)),
+        }
     }
 
     fn trust(&self) -> Result<TrustFiles, Undone> {
@@ -85,7 +129,7 @@ impl ExportSource for Export {
         let most = limits::POLICY_MAX as u64;
         Ok(TrustFiles {
             genesis: read(&consortium.genesis, MAX_ENCODED_LEN as u64)?,
-            credentials: self.credentials.clone(),
+            credentials: self.credentials()?,
             quorum: read(&consortium.quorum, QUORUM_MAX)?,
             policy: read(&policy.rules, most)?,
             schema: read(&policy.schema, most)?,
@@ -95,7 +139,7 @@ impl ExportSource for Export {
     fn sign(&self, text: &str) -> Result<NoteSignature, Undone> {
         Ok(NoteSignature::ed25519(
             text,
-            self.log.key().name(),
+            self.log.reader().verifier().name(),
             &self.key,
         ))
     }

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crypto::digest::Digest;
 use crypto::keys::SigningKey;
 use protocol::ids::{Fence, NodeId};
+use protocol::member::Genesis;
 use serde_json::{Value, json};
 
 use super::export::Export;
@@ -51,19 +53,16 @@ struct TrustFacts {
     organisation: String,
     consortium: String,
     members: usize,
-    credentials: Vec<(u64, Vec<u8>)>,
+    genesis: (Genesis, Digest),
 }
 
 impl Facts {
     pub(super) fn new(mesh: MeshHandle, trust: &Trust, settings: &Settings) -> Self {
-        let credentials = trust.roster.members();
         let trust = TrustFacts {
             organisation: trust.own.credential.organisation.clone(),
             consortium: trust.roster.genesis().name.clone(),
             members: trust.roster.len(),
-            credentials: credentials
-                .map(|member| (member.credential.serial, member.envelope.clone()))
-                .collect(),
+            genesis: (trust.roster.genesis().clone(), trust.roster.genesis_hash()),
         };
         let settings = settings.clone();
         Self {
@@ -77,12 +76,11 @@ impl Facts {
     }
 
     pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, vault: Vault) {
-        let credentials = std::mem::take(&mut self.trust.credentials);
         let export = Export::new(
             handle.clone(),
             key,
             vault.clone(),
-            (&self.settings, credentials),
+            (&self.settings, self.trust.genesis.clone()),
         );
         self.log = Some(LogFacts {
             handle,
@@ -110,8 +108,8 @@ impl control::Facts for Facts {
     fn status(&self) -> Value {
         let log = self.log.as_ref().map(|log| {
             json!({
-                "origin": log.handle.key().name().as_str(),
-                "size": log.handle.size(),
+                "origin": log.handle.reader().verifier().name().as_str(),
+                "size": log.handle.reader().size(),
                 "cosigned": log.handle.cosigned_size(),
             })
         });
@@ -157,6 +155,12 @@ impl control::Facts for Facts {
             return Err(Undone("the folder's path must be absolute".to_owned()));
         }
         self.logged()?.export.write(dir)
+    }
+
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String> {
+        self.desk
+            .as_ref()
+            .and_then(|(port, _)| port.language(fence, owner))
     }
 
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {

@@ -1,5 +1,5 @@
-//! Images on their way in: spooled sealed, cut in two, put durably, told to the core. Only then does
-//! the sender hear of success.
+//! Images on their way in: spooled sealed, cut in two, put durably, told to the core. Only then
+//! does the sender hear of success.
 
 use std::io::{self, Write as _};
 

@@ -16,10 +16,13 @@ mod names;
 mod network;
 mod orders;
 mod owner;
+mod prekeys;
 mod reader;
 mod roles;
+mod served;
 mod vault;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -56,6 +59,8 @@ struct Life {
     ending: CancellationToken,
     tasks: TaskTracker,
     timeline: Timeline,
+    /// How many connections to peers have come up.
+    connections: Arc<AtomicU64>,
     /// The log's writer, to be waited for last.
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -79,7 +84,11 @@ pub fn run(settings: Settings, trust: Trust, secrets: Secrets) -> anyhow::Result
 
 /// Waits for the log's writer, which closes the store: a process that exits under it aborts.
 fn join_writer(life: &Life) {
-    let writer = life.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let writer = life
+        .writer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let Some(writer) = writer else { return };
     let until = Instant::now() + STOPPING;
     while !writer.is_finished() && Instant::now() < until {
@@ -123,13 +132,7 @@ async fn live(
         clock,
     })
     .await?;
-    let pump = network::pump(
-        events,
-        started.driver.clone(),
-        witness,
-        life.timeline.clone(),
-        life.ending.clone(),
-    );
+    let pump = network::pump(events, started.driver.clone(), witness, life.clone());
     life.tasks.spawn(pump);
     let listener = Server::bind(&settings.control_socket)?;
     let facts = Arc::new(started.facts);

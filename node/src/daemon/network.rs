@@ -1,13 +1,13 @@
 //! The mesh as this node configures it, and what becomes of its events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::member::Roster;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
+use super::Life;
 use crate::config::Settings;
-use crate::control::timeline::Timeline;
 use crate::driver::DriverHandle;
 use crate::mesh::{
     self, MeshConfig, MeshEvent, MeshEvents, Multiaddr, Protocol, Topic, peer_address,
@@ -24,6 +24,16 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
     config.listen.clone_from(&settings.mesh.listen);
     config.external.clone_from(&settings.mesh.external);
     config.relay = settings.relay;
+    if config.relay && config.external.is_empty() {
+        // A relay names addresses in its reservations; those that it listens on, where they are
+        // somebody's in particular.
+        config.external = config
+            .listen
+            .iter()
+            .filter(|at| is_definite(at))
+            .cloned()
+            .collect();
+    }
     for (node, address) in &settings.mesh.bootstrap {
         config
             .bootstrap
@@ -44,6 +54,17 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
         config.roster.insert(node, known);
     }
     config
+}
+
+/// Whether others could dial the address as it stands: an address of one machine, and a port.
+fn is_definite(address: &Multiaddr) -> bool {
+    use libp2p::multiaddr::Protocol as Part;
+    address.iter().all(|part| match part {
+        Part::Ip4(ip) => !ip.is_unspecified(),
+        Part::Ip6(ip) => !ip.is_unspecified(),
+        Part::Tcp(port) | Part::Udp(port) => port != 0,
+        _ => true,
+    })
 }
 
 /// A consortium's name as topics have it: lower-case letters, digits and `-`.
@@ -77,12 +98,17 @@ pub async fn pump(
     mut events: MeshEvents,
     driver: Option<DriverHandle>,
     witness: Option<Arc<WitnessRole>>,
-    timeline: Timeline,
-    stop: CancellationToken,
+    life: Life,
 ) {
+    let Life {
+        timeline,
+        ending,
+        connections,
+        ..
+    } = life;
     loop {
         let event = tokio::select! {
-            () = stop.cancelled() => return,
+            () = ending.cancelled() => return,
             event = events.next() => match event {
                 Some(event) => event,
                 None => return,
@@ -126,6 +152,7 @@ pub async fn pump(
                 None => verdict.pass(mesh::Verdict::Accept),
             },
             MeshEvent::PeerConnected(node) => {
+                connections.fetch_add(1, Ordering::Relaxed);
                 timeline.note("connected", 0, json!({ "node": node.to_string() }));
             }
             MeshEvent::PeerDisconnected(node) => {
@@ -142,6 +169,14 @@ pub async fn pump(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_address_that_can_be_dialled_is_definite() {
+        let definite = |text: &str| is_definite(&text.parse().expect("an address"));
+        assert!(definite("/ip4/192.0.2.1/udp/4001/quic-v1") && definite("/ip6/::1/tcp/1"));
+        assert!(!definite("/ip4/0.0.0.0/tcp/4001") && !definite("/ip6/::/tcp/4001"));
+        assert!(!definite("/ip4/192.0.2.1/udp/0/quic-v1"));
+    }
 
     #[test]
     fn topic_names_are_plain() {

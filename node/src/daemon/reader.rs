@@ -1,8 +1,9 @@
 //! The reader role: the desk that fetches and shows, its session, and its pages on loopback.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,15 +12,16 @@ use crypto::envelope::Envelope;
 use crypto::keys::{SigningKey, SymmetricKey};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use protocol::document::Document as _;
+use protocol::document::grant::Grant;
 use protocol::document::session::Session;
+use protocol::document::{self, Document as _};
 use protocol::ids::{Fence, NodeId, PersonId};
 use protocol::io::Command;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::Life;
 use super::facts::Pages;
+use super::{Life, prekeys};
 use crate::config::{ReaderSettings, Settings, Trust};
 use crate::control::timeline::Timeline;
 use crate::desk::{
@@ -29,7 +31,7 @@ use crate::dicomweb::{Guard, SessionToken};
 use crate::driver::ports::{DeskPort, Purged};
 use crate::driver::{DriverHandle, clock};
 use crate::keystore::Secrets;
-use crate::mesh::{MeshHandle, StreamOpener};
+use crate::mesh::StreamOpener;
 
 /// Fetches at one time: as many as a desk may hold leases.
 const FETCHES_MAX: usize = 64;
@@ -67,10 +69,15 @@ pub(super) struct Port {
     holdings: Arc<Holdings>,
     room: Arc<Semaphore>,
     timeline: Timeline,
+    /// What each lease's grant says of the report's language; as many as there are leases.
+    languages: Arc<Mutex<BTreeMap<LeaseKey, String>>>,
 }
 
 impl DeskPort for Port {
     fn fetch(&self, fence: Fence, owner: NodeId, grant: Vec<u8>, session: Vec<u8>) {
+        if let Some(language) = language_of(&grant) {
+            lock(&self.languages).insert(LeaseKey { owner, fence }, language);
+        }
         let Ok(slot) = Arc::clone(&self.room).try_acquire_owned() else {
             tracing::error!(%owner, %fence, "too many fetches at one time");
             return;
@@ -95,6 +102,7 @@ impl DeskPort for Port {
 
     fn purge(&self, fence: Fence, owner: NodeId) -> BoxFuture<'static, Purged> {
         let holdings = Arc::clone(&self.holdings);
+        lock(&self.languages).remove(&LeaseKey { owner, fence });
         async move {
             let (bytes, objects) = holdings.purge(owner, fence);
             Purged { bytes, objects }
@@ -102,9 +110,27 @@ impl DeskPort for Port {
         .boxed()
     }
 
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String> {
+        lock(&self.languages)
+            .get(&LeaseKey { owner, fence })
+            .cloned()
+    }
+
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]> {
         self.holdings.opened(owner, fence)
     }
+}
+
+/// The core has checked the grant before it asks to fetch; only the language is read here.
+fn language_of(grant: &[u8]) -> Option<String> {
+    let envelope = Envelope::decode(grant).ok()?;
+    let grant: Grant = document::decode(&envelope.payload).ok()?;
+    Some(grant.report_language).filter(|language| !language.is_empty())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every value under these locks is replaced whole: a panic elsewhere leaves it sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts the desk and its pages.
@@ -127,8 +153,12 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         .context("the person key is missing")?;
     let folder = settings.data_dir.join("prekeys");
     let master = SymmetricKey::from_bytes(master.as_bytes());
-    let prekeys = tokio::task::spawn_blocking(move || Prekeys::open(&folder, master)).await??;
-    let prekeys = Arc::new(prekeys);
+    let opened = folder.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        prekeys::remove_old(&opened)?;
+        Ok::<_, anyhow::Error>(Prekeys::open(&opened, master)?)
+    });
+    let prekeys = Arc::new(opening.await??);
     let holdings = Arc::new(Holdings::new(
         reader.memory,
         milestones(life.timeline.clone()),
@@ -153,9 +183,11 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Running> {
         holdings,
         room: Arc::new(Semaphore::new(FETCHES_MAX)),
         timeline: life.timeline.clone(),
+        languages: Arc::default(),
     });
     let session = Sessions {
         prekeys,
+        folder,
         person: SigningKey::from_seed(&person.seed()),
         id: trust
             .own
@@ -227,6 +259,7 @@ async fn pages(
 /// Makes sessions. No Debug: it holds the person's key.
 struct Sessions {
     prekeys: Arc<Prekeys>,
+    folder: PathBuf,
     person: SigningKey,
     id: PersonId,
     node: NodeId,
@@ -238,6 +271,7 @@ struct Sessions {
 impl Sessions {
     /// A session from now on. Blocks.
     fn make(&self) -> anyhow::Result<Vec<u8>> {
+        prekeys::forget_old(&self.folder, &self.prekeys);
         let now = clock::wall();
         let terms = SessionTerms {
             person: self.id,
@@ -258,13 +292,13 @@ impl Sessions {
 
 impl Running {
     /// Goes on duty, and renews the session before it ends, until the node stops.
-    pub(super) fn advertise(self, to: (DriverHandle, MeshHandle), life: &Life) {
-        let closing = life.closing.clone();
+    pub(super) fn advertise(self, driver: DriverHandle, life: &Life) {
+        let (closing, connections) = (life.closing.clone(), Arc::clone(&life.connections));
         let sessions = Arc::new(self.session);
         life.tasks.spawn(async move {
             tokio::select! {
                 () = closing.cancelled() => {}
-                () = on_duty(sessions, to) => {}
+                () = on_duty(sessions, driver, connections) => {}
             }
         });
     }
@@ -272,15 +306,15 @@ impl Running {
 
 /// Keeps the desk on duty: a session that holds, and an advert for each neighbour that is new. An
 /// advert reaches those who are connected when it is published, and the next one is a minute away.
-async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHandle)) {
-    let mut neighbours = BTreeSet::new();
+async fn on_duty(sessions: Arc<Sessions>, driver: DriverHandle, connections: Arc<AtomicU64>) {
+    let mut told = 0;
     let mut session: Option<(Vec<u8>, Instant)> = None;
     loop {
-        let now_connected = mesh.connected();
+        let connected = connections.load(Ordering::Relaxed);
         let renew = session
             .as_ref()
             .is_none_or(|(_, renew_at)| Instant::now() >= *renew_at);
-        if renew || !now_connected.is_subset(&neighbours) {
+        if renew || connected != told {
             match advertise(&sessions, &driver, session.take().filter(|_| !renew)).await {
                 Ok(advertised) => session = Some(advertised),
                 Err(error) => {
@@ -288,8 +322,8 @@ async fn on_duty(sessions: Arc<Sessions>, (driver, mesh): (DriverHandle, MeshHan
                     tokio::time::sleep(RETRY).await;
                 }
             }
+            told = connected;
         }
-        neighbours = now_connected;
         tokio::time::sleep(LOOK).await;
     }
 }

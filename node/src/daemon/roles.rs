@@ -8,14 +8,13 @@ use crypto::keys::SigningKey;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::ids::StudyId;
-use protocol::io::Command;
 
 use super::boot::Booted;
 use super::facts::{Facts, Hospital};
 use super::ingest::Ingest;
 use super::owner::Owner;
 use super::vault::Vault;
-use super::{Life, reader};
+use super::{Life, reader, served};
 use crate::config::{AllowedPeer, HospitalSettings, Settings, Trust};
 use crate::dicom::scp::{Peer, Scp, ScpConfig};
 use crate::driver::clock::Clock;
@@ -145,7 +144,7 @@ pub(super) async fn start(given: Given<'_>) -> anyhow::Result<Started> {
             Arc::clone(&desk.port) as Arc<dyn DeskPort>,
             desk.pages.clone(),
         );
-        desk.advertise((handle.clone(), mesh.clone()), life);
+        desk.advertise(handle.clone(), life);
     }
     let driving = async move { Ok(driving.await??) }.boxed();
     Ok(Started {
@@ -213,25 +212,7 @@ fn serve_releases(
         let asked = asked.clone();
         async move { asked.may_fetch(from, fence, session.to_vec()).await }.boxed()
     });
-    let (counted, timeline) = (handle.clone(), life.timeline.clone());
-    let served: release::serve::Served = Arc::new(move |fence, bytes, files| {
-        timeline.note(
-            "served",
-            bytes,
-            serde_json::json!({ "fence": fence.0, "files": files }),
-        );
-        let counted = counted.clone();
-        tokio::spawn(async move {
-            // A lease that is over has been counted.
-            let _ = counted
-                .command(Command::Served {
-                    fence,
-                    bytes,
-                    files,
-                })
-                .await;
-        });
-    });
+    let served = served::count(handle.clone(), life);
     let source = Arc::new(vault.clone());
     let server = release::Server::new(folder, source, authorise, served, ServerLimits::default());
     let ending = life.ending.clone();

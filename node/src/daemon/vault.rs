@@ -9,11 +9,12 @@ use protocol::ids::{StudyId, SubjectId};
 use protocol::transfer::manifest::{self, Bulk, Frame};
 
 use super::names::Names;
-use crate::driver::log::{PayloadFault, PayloadStore, Sealed, Unsealed, frame, unframe};
+use crate::driver::log::{PayloadFault, PayloadSeal, Unsealed, frame, unframe};
 use crate::phi::Phi;
 use crate::release::{ReleaseSource, SealedRead, SourceFault, SourceObject};
 use crate::store::objects::{ObjectId, ObjectRecord, Part, SealedFile, StudySummary};
 use crate::store::payloads::SealedPayload;
+use crate::store::subjects::PayloadError;
 use crate::store::{Store, StoreError};
 
 /// Whose key seals payloads that concern no patient.
@@ -99,13 +100,13 @@ impl Vault {
     }
 }
 
-impl PayloadStore for Vault {
+impl PayloadSeal for Vault {
     fn seal(
         &self,
         index: u64,
         subject: Option<SubjectId>,
         openings: &[u8],
-    ) -> Result<Sealed, PayloadFault> {
+    ) -> Result<SealedPayload, PayloadFault> {
         let name = subject
             .as_ref()
             .map_or(OWN, |subject| subject.as_bytes().as_slice());
@@ -114,30 +115,7 @@ impl PayloadStore for Vault {
             .store()
             .subjects()
             .seal_payload(name, &index.to_be_bytes(), &framed);
-        let sealed = sealed.map_err(PayloadFault::of)?;
-        Ok(Sealed {
-            digest: sealed.digest,
-            bytes: sealed.bytes,
-        })
-    }
-
-    fn keep(&self, payloads: Vec<(u64, Vec<u8>)>) -> Result<(), PayloadFault> {
-        let sealed: Vec<(u64, SealedPayload)> = payloads
-            .into_iter()
-            .map(|(at, bytes)| (at, SealedPayload::of(bytes)))
-            .collect();
-        let named = sealed.iter().map(|(at, payload)| (*at, payload));
-        self.store().payloads().put(named).map_err(PayloadFault::of)
-    }
-
-    fn sealed(&self, index: u64) -> Result<Vec<u8>, PayloadFault> {
-        let found = self
-            .store()
-            .payloads()
-            .get(index)
-            .map_err(PayloadFault::of)?;
-        let none = || PayloadFault(format!("that of entry {index} is missing"));
-        Ok(found.ok_or_else(none)?.bytes)
+        sealed.map_err(PayloadFault::of)
     }
 
     fn open(&self, index: u64, sealed: &[u8]) -> Result<Unsealed, PayloadFault> {
@@ -145,8 +123,14 @@ impl PayloadStore for Vault {
             .store()
             .subjects()
             .open_payload(&index.to_be_bytes(), sealed);
-        let opened = opened.map_err(PayloadFault::of)?;
-        unframe(&opened).ok_or_else(|| PayloadFault(format!("that of entry {index} is damaged")))
+        let opened = opened.map_err(|error| match error {
+            PayloadError::Erased => PayloadFault::Erased,
+            PayloadError::Newer(_) | PayloadError::Seal | PayloadError::Index(_) => {
+                PayloadFault::of(error)
+            }
+        })?;
+        let damaged = || PayloadFault::Failed(format!("that of entry {index} is damaged"));
+        unframe(&opened).ok_or_else(damaged)
     }
 }
 

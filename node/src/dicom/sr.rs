@@ -225,3 +225,81 @@ impl Elements {
         self.0.extend(item);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::dicom::split::split;
+    use crate::phi::Phi;
+    use crate::store::objects::StudyFields;
+    use protocol::audit::record::OrderRecord;
+    use protocol::ids::{CaseId, NodeId};
+
+    fn study() -> StudySummary {
+        StudySummary {
+            study_uid: Phi::new("1.2.3".to_owned()),
+            fields: StudyFields {
+                patient_id: Phi::new("P1".to_owned()),
+                patient_name: Phi::new("PHANTOM^RADMESH".to_owned()),
+                accession: Phi::new("A1".to_owned()),
+                ..StudyFields::default()
+            },
+            modalities: vec!["CT".to_owned()],
+            series: 1,
+            objects: 1,
+            bytes: 1,
+            first_arrival_ms: 0,
+            last_arrival_ms: 0,
+            patient_conflict: false,
+        }
+    }
+
+    fn delivery(report: &[u8]) -> Delivery {
+        Delivery {
+            case: CaseId::from_bytes([1; 16]),
+            studies: Vec::new(),
+            order: OrderRecord::default(),
+            report: report.to_vec(),
+            reader: NodeId::from_bytes([2; 32]),
+        }
+    }
+
+    #[test]
+    fn a_report_is_a_dicom_file_of_its_study() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = write(
+            folder.path(),
+            &study(),
+            &delivery(b"one"),
+            "No haemorrhage. Größe 3 mm",
+        )
+        .expect("written");
+        let mut opened = File::open(file.path()).expect("there");
+        let head = part10::read(&mut opened).expect("a DICOM file");
+        let cut = split(opened, head.dataset_offset, head.syntax).expect("a data set");
+        let ids = cut.identifiers;
+        assert_eq!(ids.sop_class.as_str(), uids::BASIC_TEXT_SR_STORAGE);
+        assert_eq!(Some(&ids.sop_instance), head.sop_instance.as_ref());
+        assert_eq!((ids.study.as_str(), ids.modality.as_str()), ("1.2.3", "SR"));
+        assert_eq!(ids.patient_name.expose(), "PHANTOM^RADMESH");
+        let path = file.path().to_owned();
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_same_report_is_the_same_object() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let instance = |report: &[u8]| {
+            let file = write(folder.path(), &study(), &delivery(report), "text").expect("written");
+            let mut opened = File::open(file.path()).expect("there");
+            part10::read(&mut opened)
+                .expect("a DICOM file")
+                .sop_instance
+        };
+        assert_eq!(instance(b"one"), instance(b"one"));
+        assert_ne!(instance(b"one"), instance(b"two"));
+    }
+}

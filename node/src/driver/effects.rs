@@ -57,6 +57,9 @@ pub(super) struct Effects {
     running: BTreeMap<Id, EffectId>,
 }
 
+/// The owner's and the reader's side, where the node has the role.
+pub(super) type Ports = (Option<Arc<dyn OwnerPort>>, Option<Arc<dyn DeskPort>>);
+
 type Done = Result<Outcome, (EffectId, Undone)>;
 
 impl Effects {
@@ -64,7 +67,7 @@ impl Effects {
         log: LogHandle,
         signer: Signer,
         mesh: MeshHandle,
-        (owner, desk): (Option<Arc<dyn OwnerPort>>, Option<Arc<dyn DeskPort>>),
+        (owner, desk): Ports,
         timeline: Timeline,
     ) -> Self {
         let (signer, tasks) = (Arc::new(signer), JoinSet::new());

@@ -1,4 +1,4 @@
-//! What the rest of the node holds of the driver: bounded queues into it, and questions with answers.
+//! What the rest of the node holds of the driver: bounded queues into it, and questions.
 
 use protocol::ids::{Fence, NodeId, StudyId};
 use protocol::io::{Command, CommandError};

@@ -1,4 +1,4 @@
-//! What the driver asks of the node's other parts: the owner's store and delivery, the reader's desk.
+//! What the driver asks of the node's other parts: the owner's store, the reader's desk.
 
 use futures::future::BoxFuture;
 use protocol::document::grant::Prepared;
@@ -65,6 +65,9 @@ pub trait DeskPort: Send + Sync + 'static {
 
     /// Drops keys and plaintext of a lease; done when they are gone.
     fn purge(&self, fence: Fence, owner: NodeId) -> BoxFuture<'static, Purged>;
+
+    /// The language of the report that a lease's grant asks for (BCP 47).
+    fn language(&self, fence: Fence, owner: NodeId) -> Option<String>;
 
     /// Internal identifiers of the objects that were opened under a lease, in order.
     fn opened(&self, fence: Fence, owner: NodeId) -> Vec<[u8; 16]>;

@@ -16,8 +16,7 @@ use protocol::audit::witness::{Answer, KnownLogs, admit};
 use protocol::member::Roster;
 
 use crate::driver::clock;
-use crate::driver::log::files::replace;
-use crate::files::FileError;
+use crate::files::{FileError, Readers, replace};
 
 /// First line of a head's file.
 const VERSION: &str = "radmesh-head/1";
@@ -59,6 +58,15 @@ impl WitnessRole {
         key: SigningKey,
         roster: &Roster,
     ) -> Result<Self, WitnessError> {
+        Self::with_logs(folder, name, key, KnownLogs::of(roster, clock::wall()))
+    }
+
+    fn with_logs(
+        folder: &Path,
+        name: KeyName,
+        key: SigningKey,
+        logs: KnownLogs,
+    ) -> Result<Self, WitnessError> {
         let system = |source| FileError::System {
             file: folder.to_owned(),
             source,
@@ -73,7 +81,7 @@ impl WitnessRole {
                 heads.insert(origin, head);
             }
         }
-        let (folder, logs) = (folder.to_owned(), KnownLogs::of(roster, clock::wall()));
+        let folder = folder.to_owned();
         Ok(Self {
             folder,
             name,
@@ -108,7 +116,7 @@ impl WitnessRole {
             "{}.head",
             Digest::sha256(origin.as_str().as_bytes()).to_hex()
         ));
-        if let Err(error) = replace(&file, render(&origin, &head).as_bytes()) {
+        if let Err(error) = replace(&file, render(&origin, &head).as_bytes(), Readers::Owner) {
             tracing::error!(%error, "a head cannot be kept: no cosignature");
             return failure();
         }
@@ -156,7 +164,114 @@ fn parse(text: &str) -> Option<(KeyName, TreeHead)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crypto::log::checkpoint::Checkpoint;
+    use crypto::log::writer::LogWriter;
+    use crypto::note::{KeyType, VerifierKey};
+    use protocol::audit::witness::{request, take_answer};
+
+    struct Log {
+        key: SigningKey,
+        name: KeyName,
+        tree: LogWriter,
+        tiles: BTreeMap<String, Vec<u8>>,
+    }
+
+    impl Log {
+        fn of(entries: &[&[u8]]) -> Self {
+            let mut tree = LogWriter::new();
+            for entry in entries {
+                tree.append(entry).expect("short");
+            }
+            let tiles = tree
+                .take_files()
+                .into_iter()
+                .map(|file| (file.path, file.bytes));
+            let tiles = tiles.collect();
+            let name = KeyName::new("log.example").expect("a name");
+            Self {
+                key: SigningKey::from_seed(&[1; 32]),
+                name,
+                tree,
+                tiles,
+            }
+        }
+
+        fn request(&self, old: u64) -> Vec<u8> {
+            let head = self.tree.head();
+            let signed = Checkpoint {
+                origin: self.name.clone(),
+                head,
+            }
+            .sign(&self.key);
+            request(&self.tiles, self.tree.size(), old, signed).expect("tiles are there")
+        }
+    }
+
+    fn role(folder: &Path, log: &Log) -> WitnessRole {
+        let mut logs = KnownLogs::default();
+        let key = log.key.verifying_key();
+        logs.insert(VerifierKey::new(log.name.clone(), KeyType::Ed25519, key));
+        let name = KeyName::new("witness.example").expect("a name");
+        WitnessRole::with_logs(folder, name, SigningKey::from_seed(&[2; 32]), logs).expect("opened")
+    }
+
+    fn status(answer: &[u8]) -> (u16, Vec<u8>) {
+        let (status, body) = crate::driver::log::split_answer(answer).expect("an answer");
+        (status, body.to_vec())
+    }
+
+    #[test]
+    fn a_witness_that_restarts_does_not_go_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (two, three) = (Log::of(&[b"a", b"b"]), Log::of(&[b"a", b"b", b"c"]));
+        assert_eq!(
+            status(&role(folder.path(), &two).answer(&two.request(0))).0,
+            200
+        );
+        let again = role(folder.path(), &two);
+        assert_eq!(
+            status(&again.answer(&two.request(0))),
+            (409, b"2\n".to_vec())
+        );
+        let (cosigned, body) = status(&again.answer(&three.request(2)));
+        let head = three.tree.head();
+        let mut signed = Checkpoint {
+            origin: three.name.clone(),
+            head,
+        }
+        .sign(&three.key);
+        let key = SigningKey::from_seed(&[2; 32]).verifying_key();
+        let name = KeyName::new("witness.example").expect("a name");
+        let witness = VerifierKey::new(name, KeyType::Cosignature, key);
+        assert!(take_answer(&mut signed, &witness, cosigned, &body).is_ok());
+        assert_eq!(
+            status(&role(folder.path(), &two).answer(&two.request(2))).0,
+            409
+        );
+    }
+
+    #[test]
+    fn a_fork_and_garbage_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (log, fork) = (Log::of(&[b"a", b"b"]), Log::of(&[b"a", b"x"]));
+        let witness = role(folder.path(), &log);
+        assert_eq!(status(&witness.answer(&log.request(0))).0, 200);
+        assert_eq!(status(&witness.answer(&fork.request(2))).0, 409);
+        assert_eq!(status(&witness.answer(b"nonsense")).0, 400);
+    }
+
+    #[test]
+    fn a_damaged_head_stops_the_witness() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("ab.head"), "radmesh-head/1\n").expect("written");
+        let name = KeyName::new("witness.example").expect("a name");
+        let key = SigningKey::from_seed(&[2; 32]);
+        let refused = WitnessRole::with_logs(folder.path(), name, key, KnownLogs::default());
+        assert!(matches!(refused.err(), Some(WitnessError::Damaged(_))));
+    }
 
     #[test]
     fn a_head_survives_its_file_and_nothing_else_does() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::quorum::Quorum;
+use crypto::log::witness::AddCheckpoint;
 use crypto::note::VerifierKey;
 use protocol::audit::witness::{self, AnswerError};
 use protocol::ids::NodeId;
@@ -12,8 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::files::LogFiles;
-use super::size_of;
+use crate::journal::{JournalError, JournalReader, Published};
 use crate::mesh::{MeshHandle, Protocol};
 
 /// An idle log is cosigned again after this: it bounds how far back an entry could be dated.
@@ -36,10 +36,9 @@ pub struct Witness {
 
 /// Runs the rounds.
 pub struct Cosigner {
-    log: VerifierKey,
-    files: LogFiles,
-    durable: watch::Receiver<Option<SignedCheckpoint>>,
-    witnessed: watch::Sender<Option<SignedCheckpoint>>,
+    reader: JournalReader,
+    durable: watch::Receiver<u64>,
+    witnessed: watch::Sender<u64>,
     /// The size each witness is known to hold.
     held: BTreeMap<NodeId, u64>,
 }
@@ -52,15 +51,13 @@ struct Said {
 }
 
 impl Cosigner {
-    pub(super) fn new(
-        log: VerifierKey,
-        files: LogFiles,
-        durable: watch::Receiver<Option<SignedCheckpoint>>,
-        witnessed: watch::Sender<Option<SignedCheckpoint>>,
+    pub(super) const fn new(
+        reader: JournalReader,
+        durable: watch::Receiver<u64>,
+        witnessed: watch::Sender<u64>,
     ) -> Self {
         Self {
-            log,
-            files,
+            reader,
             durable,
             witnessed,
             held: BTreeMap::new(),
@@ -76,16 +73,14 @@ impl Cosigner {
         stop: CancellationToken,
     ) {
         loop {
-            let newest = self.durable.borrow_and_update().clone();
-            let met = match newest {
-                Some(signed) => {
-                    let round = self.round(signed, &quorum, &witnesses, &mesh);
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        met = tokio::time::timeout(ROUND, round) => met.unwrap_or(false),
-                    }
+            let is_empty = *self.durable.borrow_and_update() == 0;
+            let met = is_empty || {
+                let newest = SignedCheckpoint::clone(&self.reader.checkpoint());
+                let round = self.round(newest, &quorum, &witnesses, &mesh);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    met = tokio::time::timeout(ROUND, round) => met.unwrap_or(false),
                 }
-                None => true,
             };
             let pause = if met { IDLE } else { RETRY };
             tokio::select! {
@@ -109,7 +104,7 @@ impl Cosigner {
         mesh: &MeshHandle,
     ) -> bool {
         if self.is_met(&signed, quorum) {
-            return self.keep(signed);
+            return self.keep(signed).await;
         }
         let mut asking = JoinSet::new();
         for witness in witnesses {
@@ -122,7 +117,7 @@ impl Cosigner {
                 Ok(_) => {
                     self.held.insert(said.witness.node, size);
                     if self.is_met(&signed, quorum) {
-                        return self.keep(signed);
+                        return self.keep(signed).await;
                     }
                 }
                 Err(AnswerError::Holds(held)) if held <= size => {
@@ -131,6 +126,8 @@ impl Cosigner {
                         self.ask(&mut asking, said.witness, &signed, mesh);
                     }
                 }
+                // Nothing stops for one witness's word: if it is true, the quorum is never met, and
+                // without a quorum no grant goes out.
                 Err(AnswerError::Holds(held)) => tracing::error!(
                     witness = %said.witness.key.name(), held, size,
                     "a witness holds a larger tree of this log: an old copy was restored"
@@ -161,11 +158,18 @@ impl Cosigner {
             .copied()
             .unwrap_or(0)
             .min(signed.head().size);
-        let tiles_size = size_of(&self.durable.borrow()).max(signed.head().size);
-        let (files, signed, mesh) = (self.files.clone(), signed.clone(), mesh.clone());
+        let (reader, signed, mesh) = (self.reader.clone(), signed.clone(), mesh.clone());
         asking.spawn(async move {
             let request = tokio::task::spawn_blocking(move || {
-                witness::request(files, tiles_size, held, signed)
+                let proof = reader.consistency_proof(held, signed.head().size)?;
+                Ok::<_, JournalError>(
+                    AddCheckpoint {
+                        old: held,
+                        proof,
+                        checkpoint: signed,
+                    }
+                    .encode(),
+                )
             });
             let request = match request.await.ok()? {
                 Ok(request) => request,
@@ -194,15 +198,21 @@ impl Cosigner {
 
     fn is_met(&self, signed: &SignedCheckpoint, quorum: &Quorum) -> bool {
         quorum
-            .evaluate(signed, &self.log)
+            .evaluate(signed, self.reader.verifier())
             .is_ok_and(|evaluation| evaluation.satisfied())
     }
 
-    fn keep(&self, signed: SignedCheckpoint) -> bool {
-        match self.files.keep_cosigned(&signed) {
-            Ok(()) => {
-                self.witnessed.send_replace(Some(signed));
+    async fn keep(&self, signed: SignedCheckpoint) -> bool {
+        let (reader, size) = (self.reader.clone(), signed.head().size);
+        let kept = tokio::task::spawn_blocking(move || reader.publish_cosigned(signed)).await;
+        match kept {
+            Ok(Ok(Published::Stored | Published::Older)) => {
+                self.witnessed.send_replace(size);
                 true
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a cosigned checkpoint cannot be kept");
+                false
             }
             Err(error) => {
                 tracing::error!(%error, "a cosigned checkpoint cannot be kept");

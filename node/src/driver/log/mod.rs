@@ -1,72 +1,56 @@
 //! The node's own log, as the driver sees it: append, and be told what is durable and cosigned.
 //!
 //! ```text
-//! driver ──entries──▶ writer (thread): seal payloads, sync them, write tiles, sync them,
-//!                     then the signed checkpoint: the one commit point of the batch
+//! driver ──entries──▶ feeder (thread): seals payloads ──▶ journal (thread): commits in batches
 //!          ◀─size───  durable
-//!          ◀─size───  cosigner (task): asks the witnesses, keeps the cosigned checkpoint, syncs it
+//!          ◀─size───  cosigner (task): asks the witnesses, keeps the cosigned checkpoint durably
 //! ```
-//! A crash before the checkpoint leaves tiles and payloads that no checkpoint covers; the next
-//! batch writes over them.
 
 mod cosigner;
-pub mod files;
+mod feeder;
 mod payloads;
 mod replay;
-mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crypto::keys::SigningKey;
 use crypto::log::checkpoint::SignedCheckpoint;
-use crypto::log::proof::LogProof;
-use crypto::log::reader::ReadError;
-use crypto::note::VerifierKey;
-use protocol::audit::entry::EntryDraft;
+use protocol::audit::entry::{EntryDraft, EntryError};
 use protocol::limits;
 use tokio::sync::{mpsc, watch};
 
-use crate::files::FileError;
+use crate::journal::writer::{AppendError, LogWriter};
+use crate::journal::{Journal, JournalError, JournalReader, LogIdentity};
+use crate::store::Layout;
+use crate::store::payloads::Payloads;
 
+#[cfg(test)]
+pub(crate) use cosigner::split_answer;
 pub use cosigner::{Cosigner, Witness};
-pub use files::LogFiles;
-pub use payloads::{PayloadFault, PayloadStore, Sealed, Unsealed, frame, unframe};
+pub use payloads::{PayloadFault, PayloadSeal, Unsealed, frame, unframe};
 pub use replay::{ReplayError, replay};
 
 /// Why the log cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// A file cannot be read or written.
+    /// The journal refuses.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// The checkpoint on disk is not this log's, or is damaged.
-    #[error("the log's checkpoint is refused: {0}")]
-    Checkpoint(#[from] crypto::log::checkpoint::CheckpointError),
-    /// The tiles do not give the checkpoint's tree.
-    #[error("the log's tiles are damaged: {0}")]
-    Tiles(#[from] crypto::log::writer::WriteError),
-    /// A tile cannot be read.
-    #[error("the log's tiles are damaged: {0}")]
-    Read(#[from] ReadError),
-    /// A payload cannot be sealed, kept or opened.
+    Journal(#[from] JournalError),
+    /// The journal's writer refuses.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A payload cannot be sealed or opened.
     #[error(transparent)]
     Payload(#[from] PayloadFault),
     /// An entry is not one.
     #[error("entry {0}: {1}")]
-    Entry(u64, protocol::audit::entry::EntryError),
-    /// The core asked for another index than the next: our own mistake.
-    #[error("the entry {given} is not the next, {next}")]
-    Order {
-        /// The index asked for.
-        given: u64,
-        /// The log's size.
-        next: u64,
-    },
-    /// There is no such entry, or no checkpoint that covers it yet.
+    Entry(u64, EntryError),
+    /// No checkpoint of that kind covers the entry yet.
     #[error("entry {0} is not covered by a checkpoint of that kind yet")]
     NotCovered(u64),
+    /// A thread cannot be started.
+    #[error("the log's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
     /// The writer has stopped.
     #[error("the log writer has stopped")]
     Stopped,
@@ -75,11 +59,10 @@ pub enum LogError {
 /// The log for everybody but its writer. Clones share it.
 #[derive(Clone)]
 pub struct LogHandle {
-    key: VerifierKey,
-    files: LogFiles,
+    reader: JournalReader,
     entries: mpsc::Sender<(u64, EntryDraft)>,
-    durable: watch::Receiver<Option<SignedCheckpoint>>,
-    witnessed: watch::Receiver<Option<SignedCheckpoint>>,
+    durable: watch::Receiver<u64>,
+    witnessed: watch::Receiver<u64>,
     /// One more than the last index handed to the writer.
     asked: u64,
 }
@@ -99,46 +82,50 @@ pub struct Opened {
     pub handle: LogHandle,
     /// The cosigner's end.
     pub cosigner: Cosigner,
-    /// The writer's thread; it ends when the last handle is dropped. A process that exits before it
-    /// would tear down the store under a thread that still closes it.
+    /// The feeder's thread; it ends when the last handle is dropped, and the journal with it. A
+    /// process that exits before it would tear down the store under a thread that still closes it.
     pub writer: JoinHandle<()>,
 }
 
-/// Opens the log in `folder` (made if absent), checks that its tiles give its checkpoint, and starts
-/// the writer's thread. The log ends when the last handle is dropped.
+/// Opens the log in a store's folder, or begins one, and starts its threads. The log ends when the
+/// last handle is dropped.
 ///
 /// # Errors
 /// [`LogError`].
 pub fn open(
-    folder: &Path,
-    key: &SigningKey,
-    verifier: &VerifierKey,
-    payloads: Arc<dyn PayloadStore>,
+    layout: &Layout,
+    identity: LogIdentity,
+    payloads: Payloads,
+    seal: Arc<dyn PayloadSeal>,
 ) -> Result<Opened, LogError> {
-    let files = LogFiles::open(folder)?;
-    let checkpoint = files.checkpoint(verifier)?;
-    let cosigned = files.cosigned(verifier)?;
-    let size = checkpoint.as_ref().map_or(0, |signed| signed.head().size);
-    let writer = writer::Writer::restore(&files, key, verifier, payloads, checkpoint.as_ref())?;
+    let (journal, head) = Journal::open(layout, identity, payloads)?;
+    let writer = LogWriter::start(journal)?;
+    let reader = writer.reader().clone();
     let (entries, queue) = mpsc::channel(limits::APPEND_QUEUE_MAX);
-    let (durable_in, durable) = watch::channel(checkpoint);
+    let (durable_in, durable) = watch::channel(head.size);
+    let cosigned = reader.cosigned().map_or(0, |signed| signed.head().size);
     let (witnessed_in, mut witnessed) = watch::channel(cosigned);
-    // What was cosigned before this start is news to a core that has replayed.
-    witnessed.mark_changed();
+    if cosigned > 0 {
+        // What was cosigned before this start is news to a core that has replayed.
+        witnessed.mark_changed();
+    }
     let writer = std::thread::Builder::new()
-        .name("log-writer".to_owned())
-        .spawn(move || writer.run(queue, &durable_in))
-        .map_err(|_| LogError::Stopped)?;
+        .name("log-feeder".to_owned())
+        .spawn(move || feeder::run(&writer, &*seal, queue, &durable_in))?;
+    let cosigner = Cosigner::new(reader.clone(), durable.clone(), witnessed_in);
+    let asked = head.size;
     let handle = LogHandle {
-        key: verifier.clone(),
-        files: files.clone(),
+        reader,
         entries,
-        durable: durable.clone(),
+        durable,
         witnessed,
-        asked: size,
+        asked,
     };
-    let cosigner = Cosigner::new(verifier.clone(), files, durable, witnessed_in);
-    Ok(Opened { handle, cosigner, writer })
+    Ok(Opened {
+        handle,
+        cosigner,
+        writer,
+    })
 }
 
 impl LogHandle {
@@ -161,11 +148,11 @@ impl LogHandle {
             biased;
             changed = self.durable.changed() => {
                 changed.ok()?;
-                Some(LogNews::Durable(size_of(&self.durable.borrow_and_update())))
+                Some(LogNews::Durable(*self.durable.borrow_and_update()))
             }
             changed = self.witnessed.changed() => {
                 changed.ok()?;
-                Some(LogNews::Witnessed(size_of(&self.witnessed.borrow_and_update())))
+                Some(LogNews::Witnessed(*self.witnessed.borrow_and_update()))
             }
         }
     }
@@ -174,40 +161,21 @@ impl LogHandle {
     pub async fn wait_for_all(&mut self) {
         let asked = self.asked;
         // An error says that the writer stopped, which it has said itself.
-        let _ = self
-            .durable
-            .wait_for(|signed| size_of(signed) >= asked)
-            .await;
-    }
-
-    /// The log's size, durably.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        size_of(&self.durable.borrow())
+        let _ = self.durable.wait_for(|size| *size >= asked).await;
     }
 
     /// The size that the quorum cosigned last.
     #[must_use]
     pub fn cosigned_size(&self) -> u64 {
-        size_of(&self.witnessed.borrow())
+        self.reader
+            .cosigned()
+            .map_or(0, |signed| signed.head().size)
     }
 
-    /// The log's verifier key; its name is the origin.
+    /// Entries, payloads and files, read beside the writer.
     #[must_use]
-    pub const fn key(&self) -> &VerifierKey {
-        &self.key
-    }
-
-    /// The log's files.
-    #[must_use]
-    pub const fn files(&self) -> &LogFiles {
-        &self.files
-    }
-
-    /// The newest checkpoint that the quorum cosigned.
-    #[must_use]
-    pub fn cosigned(&self) -> Option<SignedCheckpoint> {
-        self.witnessed.borrow().clone()
+    pub const fn reader(&self) -> &JournalReader {
+        &self.reader
     }
 
     /// The exact entry at `index` and the text of its proof. Blocks.
@@ -216,19 +184,18 @@ impl LogHandle {
     /// [`LogError::NotCovered`], or what reading says.
     pub fn prove(&self, index: u64, witnessed: bool) -> Result<(Vec<u8>, Vec<u8>), LogError> {
         let newest = match witnessed {
-            true => self.witnessed.borrow().clone(),
-            false => self.durable.borrow().clone(),
+            true => self.reader.cosigned(),
+            false => Some(self.reader.checkpoint()),
         };
-        let checkpoint = newest
-            .filter(|signed| signed.head().size > index)
-            .ok_or(LogError::NotCovered(index))?;
-        let tiles_size = self.size().max(checkpoint.head().size);
-        let entry = self.files.entry(index, tiles_size)?;
-        let proof = LogProof::make(&self.files, tiles_size, index, checkpoint)?;
+        let covers = |signed: &Arc<SignedCheckpoint>| signed.head().size > index;
+        let checkpoint = newest.filter(covers).ok_or(LogError::NotCovered(index))?;
+        let entry = self.reader.entry(index)?;
+        let proof = self
+            .reader
+            .proof(index, SignedCheckpoint::clone(&checkpoint))?;
         Ok((entry, proof.encode()))
     }
 }
 
-fn size_of(signed: &Option<SignedCheckpoint>) -> u64 {
-    signed.as_ref().map_or(0, |signed| signed.head().size)
-}
+#[cfg(test)]
+mod tests;

@@ -1,27 +1,26 @@
-//! Where the sealed payloads of entries lie.
+//! How the payloads of entries are sealed, and what is in them.
 
-use crypto::digest::Digest;
 use protocol::ids::SubjectId;
 use zeroize::Zeroizing;
 
-/// Why a payload is not sealed, kept or opened, in words without patient data.
+use crate::store::payloads::SealedPayload;
+
+/// Why a payload is not sealed or opened, in words without patient data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("payload: {0}")]
-pub struct PayloadFault(pub String);
+pub enum PayloadFault {
+    /// Its subject's key was destroyed.
+    #[error("payload: its subject was erased")]
+    Erased,
+    /// Anything else.
+    #[error("payload: {0}")]
+    Failed(String),
+}
 
 impl PayloadFault {
     /// From any error whose text names no patient.
     pub fn of(error: impl std::fmt::Display) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
-}
-
-/// A sealed payload: what is kept, and the digest that its entry holds.
-pub struct Sealed {
-    /// SHA-256 of `bytes`.
-    pub digest: Digest,
-    /// What is kept.
-    pub bytes: Vec<u8>,
 }
 
 /// An opened payload.
@@ -32,8 +31,8 @@ pub struct Unsealed {
     pub openings: Zeroizing<Vec<u8>>,
 }
 
-/// Seals payloads per subject and keeps them. All calls block.
-pub trait PayloadStore: Send + Sync + 'static {
+/// Seals payloads under their subjects' keys. All calls block.
+pub trait PayloadSeal: Send + Sync + 'static {
     /// Seals the payload of entry `index` under its subject's key.
     ///
     /// # Errors
@@ -43,19 +42,7 @@ pub trait PayloadStore: Send + Sync + 'static {
         index: u64,
         subject: Option<SubjectId>,
         openings: &[u8],
-    ) -> Result<Sealed, PayloadFault>;
-
-    /// Keeps payloads durably: they survive a power cut when this returns.
-    ///
-    /// # Errors
-    /// [`PayloadFault`].
-    fn keep(&self, payloads: Vec<(u64, Vec<u8>)>) -> Result<(), PayloadFault>;
-
-    /// The sealed payload of an entry, as kept; its digest must be the entry's.
-    ///
-    /// # Errors
-    /// [`PayloadFault`], also when there is none.
-    fn sealed(&self, index: u64) -> Result<Vec<u8>, PayloadFault>;
+    ) -> Result<SealedPayload, PayloadFault>;
 
     /// Opens a sealed payload of entry `index`.
     ///
@@ -96,4 +83,26 @@ pub fn unframe(framed: &[u8]) -> Option<Unsealed> {
         subject,
         openings: Zeroizing::new(openings.to_vec()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_keeps_its_subject() {
+        let subject = SubjectId::from_bytes([7; 32]);
+        for subject in [Some(subject), None] {
+            let read = unframe(&frame(subject, b"openings")).expect("a frame");
+            assert_eq!(read.subject, subject);
+            assert_eq!(read.openings.as_slice(), b"openings");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_frame() {
+        for bad in [b"".as_slice(), &[2, 0, 0], &[1; 32]] {
+            assert!(unframe(bad).is_none());
+        }
+    }
 }

@@ -4,9 +4,7 @@ use protocol::audit::entry::{Entry, Openings};
 use protocol::audit::record::RecordError;
 use protocol::core::Core;
 
-use crypto::digest::Digest;
-
-use super::payloads::{PayloadFault, PayloadStore};
+use super::payloads::{PayloadFault, PayloadSeal};
 use super::{LogError, LogHandle};
 
 /// Why the log cannot be replayed.
@@ -27,22 +25,40 @@ pub enum ReplayError {
 pub fn replay(
     core: &mut Core,
     log: &LogHandle,
-    payloads: &dyn PayloadStore,
+    seal: &dyn PayloadSeal,
 ) -> Result<u64, ReplayError> {
-    let size = log.size();
-    for index in 0..size {
-        let bytes = log.files().entry(index, size)?;
-        let entry = Entry::decode_bytes(&bytes).map_err(|e| LogError::Entry(index, e))?;
-        let sealed = payloads.sealed(index).map_err(LogError::from)?;
-        if Digest::sha256(&sealed).as_bytes().as_slice() != entry.payload_digest {
-            let fault = PayloadFault(format!("that of entry {index} is not the one logged"));
-            return Err(LogError::from(fault).into());
-        }
-        let unsealed = payloads.open(index, &sealed).map_err(LogError::from)?;
-        let openings =
-            Openings::decode_bytes(&unsealed.openings).map_err(|e| LogError::Entry(index, e))?;
-        core.replay(index, &entry, &openings, unsealed.subject)
-            .map_err(|error| ReplayError::Record(index, error))?;
+    let size = log.reader().size();
+    let mut failed = None;
+    log.reader()
+        .entries(0, size, |index, bytes| {
+            if failed.is_none() {
+                failed = replay_one(core, log, seal, (index, bytes)).err();
+            }
+        })
+        .map_err(LogError::from)?;
+    failed.map_or(Ok(size), Err)
+}
+
+fn replay_one(
+    core: &mut Core,
+    log: &LogHandle,
+    seal: &dyn PayloadSeal,
+    (index, bytes): (u64, &[u8]),
+) -> Result<(), ReplayError> {
+    let entry = Entry::decode_bytes(bytes).map_err(|e| LogError::Entry(index, e))?;
+    let payload = log.reader().payload(index).map_err(LogError::from)?;
+    let fault = |what: &str| {
+        LogError::from(PayloadFault::Failed(format!(
+            "that of entry {index} {what}"
+        )))
+    };
+    let payload = payload.ok_or_else(|| fault("is missing"))?;
+    if payload.digest.as_bytes().as_slice() != entry.payload_digest {
+        return Err(fault("is not the one logged").into());
     }
-    Ok(size)
+    let unsealed = seal.open(index, &payload.bytes).map_err(LogError::from)?;
+    let openings =
+        Openings::decode_bytes(&unsealed.openings).map_err(|e| LogError::Entry(index, e))?;
+    core.replay(index, &entry, &openings, unsealed.subject)
+        .map_err(|error| ReplayError::Record(index, error))
 }
