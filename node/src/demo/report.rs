@@ -71,7 +71,8 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "\n{} objects, {} bytes compared; first image {} ms and all images {} ms after the claim",
+            "\n{} objects, {} bytes compared; \
+             first image {} ms and all images {} ms after the claim",
             self.objects, self.bytes, self.first_image_ms, self.all_images_ms
         )?;
         match &self.failure {

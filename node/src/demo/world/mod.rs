@@ -1,8 +1,10 @@
 //! The demo's consortium: three founding hospitals, members with keys and credentials, their
 //! configurations. Everything is in one folder, and everything is what a real network has.
 
+mod configure;
+mod who;
+
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -20,9 +22,12 @@ use crate::files::{self, Readers};
 use crate::keystore::{KeyKind, Keystore, Passphrase};
 use crate::random;
 
+pub(in crate::demo) use configure::{HOSPITAL_A_AE, HOSPITAL_B_AE, PACS_AE};
+pub(in crate::demo) use who::{EVERYBODY, Who};
+
 /// The policy that decides in the demo: the one that is shipped.
-const POLICY: &str = include_str!("../../../configs/policy/consortium.cedar");
-const SCHEMA: &str = include_str!("../../../configs/policy/schema.cedarschema");
+const POLICY: &str = include_str!("../../../../configs/policy/consortium.cedar");
+const SCHEMA: &str = include_str!("../../../../configs/policy/schema.cedarschema");
 
 /// The founders; two of the three sign each credential.
 const FOUNDERS: [(&str, &str); 3] = [
@@ -43,87 +48,8 @@ const MODALITIES: [&str; 22] = [
     "RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA",
 ];
 
-/// Who takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Who {
-    /// Where nodes find each other.
-    Relay,
-    /// Who cosigns the logs.
-    Witness,
-    /// The hospital whose studies are read.
-    HospitalA,
-    /// The hospital whose studies must stay in their country.
-    HospitalB,
-    /// A radiologist who may read for both countries.
-    Reader,
-    /// A radiologist without a licence.
-    Unlicensed,
-}
-
-/// In the order in which they start: everybody finds the ones before.
-pub(super) const EVERYBODY: [Who; 6] = [
-    Who::Relay,
-    Who::Witness,
-    Who::HospitalA,
-    Who::HospitalB,
-    Who::Reader,
-    Who::Unlicensed,
-];
-
-impl Who {
-    /// Its name: in the timeline, and of its folder.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Relay => "relay",
-            Self::Witness => "witness",
-            Self::HospitalA => "hospital-a",
-            Self::HospitalB => "hospital-b",
-            Self::Reader => "reader",
-            Self::Unlicensed => "unlicensed",
-        }
-    }
-
-    const fn kind(self) -> MemberKind {
-        match self {
-            Self::Relay => MemberKind::Relay,
-            Self::Witness => MemberKind::Witness,
-            Self::HospitalA | Self::HospitalB => MemberKind::Hospital,
-            Self::Reader | Self::Unlicensed => MemberKind::Reader,
-        }
-    }
-
-    const fn organisation(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Relay => ("Relay", "DE"),
-            Self::Witness => ("Witness", "DE"),
-            Self::HospitalA => ("Hospital A", "DE"),
-            Self::HospitalB => ("Hospital B", "KR"),
-            Self::Reader => ("Radiology practice", "DE"),
-            Self::Unlicensed => ("Practice without a licence", "DE"),
-        }
-    }
-
-    /// Whether it keeps a log of its own.
-    pub(super) const fn has_log(self) -> bool {
-        match self {
-            Self::HospitalA | Self::HospitalB | Self::Reader | Self::Unlicensed => true,
-            Self::Relay | Self::Witness => false,
-        }
-    }
-
-    const fn keys(self) -> &'static [KeyKind] {
-        use KeyKind::{Hospital, Log, Master, Person, Transport, Witness};
-        match self {
-            Self::Relay => &[Transport],
-            Self::Witness => &[Transport, Witness],
-            Self::HospitalA | Self::HospitalB => &[Transport, Log, Hospital, Master],
-            Self::Reader | Self::Unlicensed => &[Transport, Log, Person, Master],
-        }
-    }
-}
-
 /// A founded consortium.
-pub(super) struct World {
+pub(in crate::demo) struct World {
     root: PathBuf,
     genesis: Digest,
     members: Vec<(Who, Credential)>,
@@ -131,7 +57,7 @@ pub(super) struct World {
 
 impl World {
     /// Makes keys, founds the consortium and signs everybody's credential.
-    pub(super) fn found(root: &Path, modalities: &[String]) -> anyhow::Result<Self> {
+    pub(in crate::demo) fn found(root: &Path, modalities: &[String]) -> anyhow::Result<Self> {
         let mut rng = random::os_rng()?;
         let trust = root.join("trust");
         fs::create_dir_all(trust.join("credentials"))?;
@@ -231,17 +157,17 @@ impl World {
     }
 
     /// A member's node.
-    pub(super) fn node(&self, who: Who) -> anyhow::Result<NodeId> {
+    pub(in crate::demo) fn node(&self, who: Who) -> anyhow::Result<NodeId> {
         Ok(self.member(who)?.node)
     }
 
     /// Everything of one node.
-    pub(super) fn folder(&self, who: Who) -> PathBuf {
+    pub(in crate::demo) fn folder(&self, who: Who) -> PathBuf {
         self.root.join(who.name())
     }
 
     /// The consortium's founding document, as everybody pins it.
-    pub(super) fn genesis(&self) -> Digest {
+    pub(in crate::demo) fn genesis(&self) -> Digest {
         self.genesis
     }
 
@@ -251,88 +177,16 @@ impl World {
             .join(format!("{serial}.{CREDENTIAL_ENDING}"))
     }
 
-    /// Writes a node's configuration; `known` are the nodes that it stays connected to.
-    pub(super) fn configure(
-        &self,
-        who: Who,
-        known: &[(NodeId, String)],
-    ) -> anyhow::Result<PathBuf> {
-        let folder = self.folder(who);
-        let trust = self.root.join("trust");
-        let text = |path: &Path| quoted(path.to_string_lossy().as_ref());
-        let credential = self.credential_file(self.member(who)?.serial);
-        let bootstrap: Vec<String> = known
-            .iter()
-            .map(|(node, at)| format!("{{ node = \"{node}\", address = {} }}", quoted(at)))
-            .collect();
-        let mut toml = format!(
-            "data_dir = {data}\n\n[identity]\nkeys = {keys}\nunencrypted = true\n\n\
-             [consortium]\ngenesis = {genesis}\ngenesis_hash = \"{hash}\"\n\
-             credentials = {credentials}\ncredential = {credential}\nquorum = {quorum}\n\n\
-             [mesh]\n{listen}bootstrap = [{bootstrap}]\n\n[control]\nsocket = {socket}\n",
-            data = text(&folder.join("data")),
-            keys = text(&folder.join("keys")),
-            genesis = text(&trust.join("genesis.envelope")),
-            hash = self.genesis.to_hex(),
-            credentials = text(&trust.join("credentials")),
-            credential = text(&credential),
-            quorum = text(&trust.join("quorum.policy")),
-            listen = listen(who)?,
-            bootstrap = bootstrap.join(", "),
-            socket = text(&self.socket(who)),
-        );
-        if who.has_log() {
-            toml += &format!(
-                "\n[policy]\nrules = {}\nschema = {}\n",
-                text(&trust.join("consortium.cedar")),
-                text(&trust.join("schema.cedarschema")),
-            );
-        }
-        toml += &self.role(who);
-        let file = folder.join("node.toml");
-        write(&file, toml.as_bytes())?;
-        Ok(file)
-    }
-
-    fn role(&self, who: Who) -> String {
-        let hospital = |ae_title: &str, law: &str, language: &str, resident: bool| {
-            let reports = self.reports(who);
-            format!(
-                "\n[hospital]\nae_title = \"{ae_title}\"\ndicom_listen = \"127.0.0.1:0\"\n\
-                 allow = [{{ ae_title = \"{PACS_AE}\", address = \"127.0.0.1\" }}]\n\
-                 orders = \"from-dicom-header\"\nquiet_period = \"2s\"\njurisdiction = \"{law}\"\n\
-                 report_language = \"{language}\"\nreserve = \"64MiB\"\n\n[[hospital.rules]]\n\
-                 name = \"everything\"\naction = \"offer\"\nresident = {resident}\n\n\
-                 [hospital.delivery]\nkind = \"folder\"\nfolder = {}\n",
-                quoted(reports.to_string_lossy().as_ref()),
-            )
-        };
-        match who {
-            Who::Relay => "\n[relay]\n".to_owned(),
-            Who::Witness => "\n[witness]\n".to_owned(),
-            Who::HospitalA => hospital(HOSPITAL_A_AE, "DE", "de", false),
-            Who::HospitalB => hospital(HOSPITAL_B_AE, "KR", "ko", true),
-            Who::Reader | Who::Unlicensed => "\n[reader]\ncountry = \"DE\"\nslots = 16\n\
-                 dicomweb_listen = \"127.0.0.1:0\"\nsession = \"8h\"\nmemory = \"2GiB\"\n"
-                .to_owned(),
-        }
-    }
-
     /// Where a hospital's reports are delivered to.
-    pub(super) fn reports(&self, who: Who) -> PathBuf {
+    pub(in crate::demo) fn reports(&self, who: Who) -> PathBuf {
         self.folder(who).join("reports")
     }
 
     /// A node's control socket.
-    pub(super) fn socket(&self, who: Who) -> PathBuf {
+    pub(in crate::demo) fn socket(&self, who: Who) -> PathBuf {
         self.folder(who).join("control.sock")
     }
 }
-
-/// The AE titles of the play.
-pub(super) const PACS_AE: &str = "DEMO_PACS";
-pub(super) const HOSPITAL_A_AE: &str = "HOSPITAL_A";
-pub(super) const HOSPITAL_B_AE: &str = "HOSPITAL_B";
 
 /// All founders sign the genesis.
 fn found(council: &[SigningKey], now: u64) -> anyhow::Result<Vec<u8>> {
@@ -382,23 +236,6 @@ fn competences(credential: &mut Credential, who: Who, modalities: &[String]) {
         .extend(modalities.iter().filter(known).cloned());
     credential.modalities.sort();
     credential.modalities.dedup();
-}
-
-/// Where a node listens. A relay must say where others reach it, so its port is chosen beforehand.
-fn listen(who: Who) -> anyhow::Result<String> {
-    let on = |port: u16| {
-        format!("[\"/ip4/127.0.0.1/udp/{port}/quic-v1\", \"/ip4/127.0.0.1/tcp/{port}\"]")
-    };
-    if who != Who::Relay {
-        return Ok(format!("listen = {}\n", on(0)));
-    }
-    let free = on(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
-    Ok(format!("listen = {free}\nexternal = {free}\n"))
-}
-
-/// A TOML basic string.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
