@@ -1,4 +1,5 @@
-//! One lane: asks for ranges on one stream, takes the bytes in, and goes on after what can be healed.
+//! One lane: asks for ranges on one stream, takes the bytes in, and goes on after what can be
+//! healed.
 
 use super::error::{FetchError, FileFault};
 use super::fetch::{Duplex, FetchOptions, Opener};

@@ -7,7 +7,7 @@
 //!   log/tile/…           tiles and entry bundles, as published    loss: the log
 //!   log/checkpoint       the newest checkpoint, as published      loss: nothing; written again
 //!   log/cosigned         the newest one the quorum cosigned       loss: it is asked for again
-//!   index/               payloads, by log index                   loss: what the entries were about
+//!   index/               payloads, by log index             loss: what the entries were about
 //! ```
 //!
 //! One batch, in order, and what a crash after each step leaves:

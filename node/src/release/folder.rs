@@ -1,6 +1,7 @@
 //! The folder of releases: sealed manifests, sealed header packs, and lists of files.
 //!
-//! A name is absent or names a whole, synced file: write aside, `fdatasync`, rename, `fsync` the folder.
+//! A name is absent or names a whole, synced file: write aside, `fdatasync`, rename, `fsync` the
+//! folder.
 
 use super::ReleaseError;
 use super::files::{LIST_MAX, ReleaseFiles};

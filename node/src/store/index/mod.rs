@@ -37,7 +37,8 @@ pub enum Family {
     Files,
     /// Summaries of studies: study name (32).
     Studies,
-    /// Objects whose UID was already taken by other bytes: instance name (32) ‖ duplicate name (32).
+    /// Objects whose UID was already taken by other bytes: instance name (32) ‖ duplicate name
+    /// (32).
     Quarantine,
     /// Sealed payloads of log entries: log index (u64be).
     Payloads,

@@ -489,29 +489,3 @@ fn several_bulk_values_have_their_own_keys_and_the_manifest_values_hold() {
     assert!(empty.is_empty());
     assert_eq!(record.parts[0].frames, bulks[0].frames);
 }
-
-/// Prints how fast objects are sealed and stored; says nothing on a loaded machine.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn measure_ingest() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    for (objects, length) in [(200, 512 * 1024), (1, 1 << 30)] {
-        let plain = pixels(length);
-        let began = std::time::Instant::now();
-        for number in 0..objects {
-            put(
-                &store,
-                &meta(STUDY, "1", &format!("{length}.{number}")),
-                &plain,
-            )
-            .unwrap();
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        let rate = (objects * length) as f64 / 1e6 / seconds;
-        println!(
-            "{objects} x {length} B: {:.1} objects/s, {rate:.0} MB/s",
-            objects as f64 / seconds
-        );
-    }
-}
