@@ -22,7 +22,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::dicom::synth::{SynthConfig, write_study};
 use pacs::Study;
@@ -82,9 +83,10 @@ pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Sum
     let mut summary = Summary::default();
     runtime.block_on(async {
         let mut network = Network::new(world);
+        let places = (export.as_path(), folder.0.as_path());
         let played = tokio::select! {
-            played = play(&mut network, &input, (&export, &folder.0), &mut summary) => played,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            played = play(&mut network, &input, places, (&mut summary, say)) => played,
+            told = told_to_end() => told.and_then(|()| bail!("interrupted")),
         };
         match played {
             Ok(()) => summary.verified = true,
@@ -109,12 +111,14 @@ async fn play(
     network: &mut Network,
     input: &Input,
     (export, scratch): (&Path, &Path),
-    summary: &mut Summary,
+    (summary, say): (&mut Summary, &(dyn Fn(&str) + Sync)),
 ) -> anyhow::Result<()> {
     network.start().await?;
     let mut story = Story::new(network, summary).await?;
     story.first(&input.ct).await?;
-    story.others(&input.others).await?;
+    for (file, reason) in story.others(&input.others).await? {
+        say(&format!("left out: {}: {reason}", file.display()));
+    }
     story.resident(&input.resident).await?;
     let genesis = network.world().genesis();
     let folders = archives::export(network, export).await?;
@@ -136,21 +140,22 @@ async fn play(
 
 /// Finds the input and makes the synthetic studies.
 fn gather(options: &Options, scratch: &Path, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Input> {
+    let mended = scratch.join("mended");
     let synthetic = |name: &str, config: SynthConfig| -> anyhow::Result<Study> {
         let folder = scratch.join("images").join(name);
         write_study(config, &folder)?;
-        let mut studies = pacs::find(&folder)?.studies;
+        let mut studies = pacs::find(&folder, &mended)?.studies;
         studies.pop().context("the synthetic study is empty")
     };
     let (ct, resident) = (synthetic("ct", CT)?, synthetic("resident", RESIDENT)?);
     let mut others = Vec::new();
     if let Some(folder) = &options.input {
-        let found = pacs::find(folder)?;
+        let found = pacs::find(folder, &mended)?;
         for (file, reason) in &found.left_out {
             say(&format!("left out: {}: {reason}", file.display()));
         }
         if found.studies.is_empty() {
-            anyhow::bail!(
+            bail!(
                 "{}: no DICOM there: name a folder that has some",
                 folder.display()
             );
@@ -208,8 +213,16 @@ async fn stay(
         ));
     }
     say("Ctrl-C ends it and removes everything");
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    told_to_end().await
+}
+
+/// Waits for Ctrl-C or SIGTERM: either must end the nodes too.
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// The demo's folder: keys and images are in it, so it is its owner's alone and goes in the end.

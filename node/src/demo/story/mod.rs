@@ -4,9 +4,10 @@ mod reading;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use crate::control::wire::Request;
@@ -30,7 +31,7 @@ pub(in crate::demo) struct Story<'a> {
     summary: &'a mut Summary,
     began_ms: u64,
     /// Studies by the name that the hospital gives them.
-    studies: BTreeMap<String, &'a Study>,
+    studies: BTreeMap<String, Study>,
     read: BTreeSet<String>,
 }
 
@@ -63,9 +64,13 @@ impl<'a> Story<'a> {
 
     /// Follows one study from its first image to the purge at the desk; the reader without a
     /// licence tries for it too.
-    pub(in crate::demo) async fn first(&mut self, study: &'a Study) -> anyhow::Result<()> {
+    pub(in crate::demo) async fn first(&mut self, study: &Study) -> anyhow::Result<()> {
         self.began_ms = now_ms();
-        self.send(study).await?;
+        let refused = self.send(study).await?;
+        ensure!(
+            refused.is_empty(),
+            "the hospital refuses the CT: {refused:?}"
+        );
         let offer = self.offer().await?;
         self.unlicensed(&offer).await?;
         let Reading { fence, claimed_ms } = self.read(&offer).await?;
@@ -90,23 +95,33 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Sends the other studies, and reads each as its offer comes.
-    pub(in crate::demo) async fn others(&mut self, studies: &'a [Study]) -> anyhow::Result<()> {
+    /// Sends the other studies, and reads each as its offer comes. Gives what the hospital refused.
+    pub(in crate::demo) async fn others(
+        &mut self,
+        studies: &[Study],
+    ) -> anyhow::Result<Vec<(PathBuf, String)>> {
+        let (mut refused, mut stored) = (Vec::new(), 0);
         for study in studies {
-            self.send(study).await?;
+            let of_study = self.send(study).await?;
+            stored += usize::from(of_study.len() < study.instances.len());
+            refused.extend(of_study);
         }
-        for _ in studies {
+        for _ in 0..stored {
             let offer = self.offer().await?;
             self.read(&offer).await?;
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Hospital B gets a study that must stay in its country.
     pub(in crate::demo) async fn resident(&mut self, study: &Study) -> anyhow::Result<()> {
         const RULE: &str = "resident-stays-home";
         let to = self.network.dicom(Who::HospitalB).await?;
-        pacs::send(study, HOSPITAL_B_AE, to).await?;
+        let (_, refused) = pacs::send(study, HOSPITAL_B_AE, to).await?;
+        ensure!(
+            refused.is_empty(),
+            "hospital B refuses the study: {refused:?}"
+        );
         let reader = self.network.world().node(Who::Reader)?.to_string();
         let event = self.refused(Who::HospitalB, &reader, RULE).await?;
         self.refusal(
@@ -116,30 +131,32 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    async fn send(&mut self, study: &'a Study) -> anyhow::Result<()> {
+    /// Sends a study to hospital A. Gives what it refused.
+    async fn send(&mut self, study: &Study) -> anyhow::Result<Vec<(PathBuf, String)>> {
         let before = self.last(Who::HospitalA).await?;
         let to = self.network.dicom(Who::HospitalA).await?;
-        pacs::send(study, HOSPITAL_A_AE, to).await?;
-        let (objects, modality) = (study.instances.len(), &study.modality);
+        let (stored, refused) = pacs::send(study, HOSPITAL_A_AE, to).await?;
+        if stored.instances.is_empty() {
+            return Ok(refused);
+        }
+        let (objects, modality) = (stored.instances.len(), &stored.modality);
         self.step(
             "pacs",
             format!("sent and stored: {objects} {modality} objects"),
-            study.bytes(),
+            stored.bytes(),
         );
         let events = self
             .network
             .ask(Who::HospitalA, &Request::Events { since: before })
             .await?;
-        let events = events["events"].as_array().context("no events")?;
-        let stored = events
-            .iter()
-            .filter(|event| text(event, "step") == "stored");
-        let names: BTreeSet<&str> = stored.map(|event| text(event, "study")).collect();
+        let events = events["events"].as_array().context("no events")?.iter();
+        let events = events.filter(|event| text(event, "step") == "stored");
+        let names: BTreeSet<&str> = events.map(|event| text(event, "study")).collect();
         let Some(name) = names.first().filter(|_| names.len() == 1) else {
             bail!("the hospital stored {} studies and got one", names.len());
         };
-        self.studies.insert((*name).to_owned(), study);
-        Ok(())
+        self.studies.insert((*name).to_owned(), stored);
+        Ok(refused)
     }
 
     /// The number of a node's last event.
@@ -205,7 +222,7 @@ impl<'a> Story<'a> {
             .network
             .event(Who::Unlicensed, "a denial", (STEP, denied))
             .await?;
-        anyhow::ensure!(rules(&passed, RULE), "passed over for another reason");
+        ensure!(rules(&passed, RULE), "passed over for another reason");
         self.refusal(
             "a claim by the reader without a licence, who was not asked either",
             &denied,

@@ -22,7 +22,7 @@ pub(super) struct Reading {
     pub(super) claimed_ms: u64,
 }
 
-impl<'a> Story<'a> {
+impl Story<'_> {
     /// Claims, fetches, compares, reports, closes.
     pub(super) async fn read(&mut self, offer: &str) -> anyhow::Result<Reading> {
         self.read.insert(offer.to_owned());
@@ -43,7 +43,7 @@ impl<'a> Story<'a> {
             .await?;
         self.fetched(fence).await?;
         let (case, study) = self.case(fence).await?;
-        let (objects, bytes) = self.viewer.compare(study).await?;
+        let (objects, bytes) = self.viewer.compare(&study).await?;
         self.summary.objects += objects;
         self.summary.bytes += bytes;
         self.step(
@@ -85,7 +85,7 @@ impl<'a> Story<'a> {
     }
 
     /// The case that was granted under this fence, and its study.
-    async fn case(&self, fence: u64) -> anyhow::Result<(String, &'a Study)> {
+    async fn case(&self, fence: u64) -> anyhow::Result<(String, Study)> {
         let cases = self.network.ask(Who::HospitalA, &Request::Cases {}).await?;
         let cases = cases["cases"].as_array().context("no cases")?;
         let case = cases.iter().find(|case| case["fence"] == fence);
@@ -95,7 +95,7 @@ impl<'a> Story<'a> {
             .studies
             .get(name)
             .context("a case of a study that nobody sent")?;
-        Ok((text(case, "case").to_owned(), *study))
+        Ok((text(case, "case").to_owned(), study.clone()))
     }
 
     async fn report(&mut self, fence: u64) -> anyhow::Result<()> {
