@@ -195,7 +195,11 @@ pub fn replace(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileEr
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let temporary = folder.join(format!(".{name}.{}.new", std::process::id()));
     write_synced(&temporary, bytes, readers)
         .and_then(|()| fs::rename(&temporary, file))

@@ -1,4 +1,5 @@
-//! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`, effects here.
+//! The radmesh node: the shell around `protocol::Core`. Rules live in `protocol`; side effects live
+//! here.
 
 pub mod archive;
 pub mod cli;

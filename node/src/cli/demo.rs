@@ -37,8 +37,20 @@ impl Demo {
     }
 
     pub(super) fn run(self, out: &Output) -> anyhow::Result<()> {
-        let Self { input, stay, json, export } = self;
-        let summary = run(&Options { input, stay, export }, &|line| out.hint(line))?;
+        let Self {
+            input,
+            stay,
+            json,
+            export,
+        } = self;
+        let summary = run(
+            &Options {
+                input,
+                stay,
+                export,
+            },
+            &|line| out.hint(line),
+        )?;
         if let Some(file) = json {
             let text = serde_json::to_string_pretty(&summary)? + "\n";
             std::fs::write(&file, text).with_context(|| file.display().to_string())?;

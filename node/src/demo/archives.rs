@@ -26,9 +26,18 @@ pub(super) async fn export(network: &Network, into: &Path) -> anyhow::Result<Vec
             let (size, cosigned) = (&status["log"]["size"], &status["log"]["cosigned"]);
             (size.as_u64()? == cosigned.as_u64()?).then_some(())
         };
-        network.wait(who, &Request::Status {}, "the cosignature", (COSIGNING, done)).await?;
+        network
+            .wait(
+                who,
+                &Request::Status {},
+                "the cosignature",
+                (COSIGNING, done),
+            )
+            .await?;
         let dir = into.join(who.name());
-        network.ask(who, &Request::Export { dir: dir.clone() }).await?;
+        network
+            .ask(who, &Request::Export { dir: dir.clone() })
+            .await?;
         folders.push(dir);
     }
     Ok(folders)
@@ -39,9 +48,10 @@ pub(super) fn verify(folders: &[PathBuf], genesis: Digest) -> anyhow::Result<u64
     let verdict = verify_folders(folders, Some(genesis))?;
     if !verdict.holds() {
         let failures = verdict.archives.iter().flat_map(|report| {
-            report.failures.iter().map(|failure| {
-                format!("{}/{}: {}", report.label, failure.file, failure.fault)
-            })
+            report
+                .failures
+                .iter()
+                .map(|failure| format!("{}/{}: {}", report.label, failure.file, failure.fault))
         });
         let failures: Vec<String> = failures.take(8).collect();
         bail!("the archives do not hold: {}", failures.join("; "));

@@ -22,7 +22,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::dicom::synth::{SynthConfig, write_study};
 use pacs::Study;
@@ -33,7 +34,10 @@ use world::{EVERYBODY, HOSPITAL_A_AE, HOSPITAL_B_AE, Who, World};
 pub use report::{Refusal, Step, Summary};
 
 /// The CT that is always followed: as many slices as a real one of a head has.
-const CT: SynthConfig = SynthConfig { seed: 1, slices: 120 };
+const CT: SynthConfig = SynthConfig {
+    seed: 1,
+    slices: 120,
+};
 /// The study that must stay in its country.
 const RESIDENT: SynthConfig = SynthConfig { seed: 2, slices: 3 };
 
@@ -62,21 +66,27 @@ struct Input {
 pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Summary> {
     let folder = Scratch::new()?;
     let input = gather(options, &folder.0, say)?;
-    let modalities: Vec<String> =
-        input.others.iter().map(|study| study.modality.clone()).collect();
+    let modalities: Vec<String> = input
+        .others
+        .iter()
+        .map(|study| study.modality.clone())
+        .collect();
     let export = match &options.export {
         Some(folder) => std::path::absolute(folder)?,
         None => folder.0.join("archives"),
     };
     fs::create_dir_all(&export).with_context(|| export.display().to_string())?;
     let world = World::found(&folder.0, &modalities).context("the consortium")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let mut summary = Summary::default();
     runtime.block_on(async {
         let mut network = Network::new(world);
+        let places = (export.as_path(), folder.0.as_path());
         let played = tokio::select! {
-            played = play(&mut network, &input, (&export, &folder.0), &mut summary) => played,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            played = play(&mut network, &input, places, (&mut summary, say)) => played,
+            told = told_to_end() => told.and_then(|()| bail!("interrupted")),
         };
         match played {
             Ok(()) => summary.verified = true,
@@ -101,12 +111,14 @@ async fn play(
     network: &mut Network,
     input: &Input,
     (export, scratch): (&Path, &Path),
-    summary: &mut Summary,
+    (summary, say): (&mut Summary, &(dyn Fn(&str) + Sync)),
 ) -> anyhow::Result<()> {
     network.start().await?;
     let mut story = Story::new(network, summary).await?;
     story.first(&input.ct).await?;
-    story.others(&input.others).await?;
+    for (file, reason) in story.others(&input.others).await? {
+        say(&format!("left out: {}: {reason}", file.display()));
+    }
     story.resident(&input.resident).await?;
     let genesis = network.world().genesis();
     let folders = archives::export(network, export).await?;
@@ -117,39 +129,50 @@ async fn play(
     })
     .await??;
     let logs = folders.len();
-    story.step("audit", format!("{logs} logs verified together: {entries} entries"), 0);
+    story.step(
+        "audit",
+        format!("{logs} logs verified together: {entries} entries"),
+        0,
+    );
     story.refuse(changed);
     Ok(())
 }
 
 /// Finds the input and makes the synthetic studies.
-fn gather(
-    options: &Options,
-    scratch: &Path,
-    say: &(dyn Fn(&str) + Sync),
-) -> anyhow::Result<Input> {
+fn gather(options: &Options, scratch: &Path, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Input> {
+    let mended = scratch.join("mended");
     let synthetic = |name: &str, config: SynthConfig| -> anyhow::Result<Study> {
         let folder = scratch.join("images").join(name);
         write_study(config, &folder)?;
-        let mut studies = pacs::find(&folder)?.studies;
+        let mut studies = pacs::find(&folder, &mended)?.studies;
         studies.pop().context("the synthetic study is empty")
     };
     let (ct, resident) = (synthetic("ct", CT)?, synthetic("resident", RESIDENT)?);
     let mut others = Vec::new();
     if let Some(folder) = &options.input {
-        let found = pacs::find(folder)?;
+        let found = pacs::find(folder, &mended)?;
         for (file, reason) in &found.left_out {
             say(&format!("left out: {}: {reason}", file.display()));
         }
         if found.studies.is_empty() {
-            anyhow::bail!("{}: no DICOM there: name a folder that has some", folder.display());
+            bail!(
+                "{}: no DICOM there: name a folder that has some",
+                folder.display()
+            );
         }
         others = found.studies;
         others.retain(|study| study.uid != ct.uid && study.uid != resident.uid);
     }
     let objects: usize = others.iter().map(|study| study.instances.len()).sum();
-    say(&format!("{} studies with {objects} objects, and the synthetic CT", others.len()));
-    Ok(Input { ct, resident, others })
+    say(&format!(
+        "{} studies with {objects} objects, and the synthetic CT",
+        others.len()
+    ));
+    Ok(Input {
+        ct,
+        resident,
+        others,
+    })
 }
 
 /// Prints where everything is, and waits for Ctrl-C.
@@ -159,21 +182,47 @@ async fn stay(
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<()> {
     say(&summary.to_string());
-    for (who, title) in [(Who::HospitalA, HOSPITAL_A_AE), (Who::HospitalB, HOSPITAL_B_AE)] {
+    for (who, title) in [
+        (Who::HospitalA, HOSPITAL_A_AE),
+        (Who::HospitalB, HOSPITAL_B_AE),
+    ] {
         let address = network.dicom(who).await?;
-        say(&format!("{}: AE title {title} at {address}, for {}", who.name(), world::PACS_AE));
-        say(&format!("  reports in {}", network.world().reports(who).display()));
+        say(&format!(
+            "{}: AE title {title} at {address}, for {}",
+            who.name(),
+            world::PACS_AE
+        ));
+        say(&format!(
+            "  reports in {}",
+            network.world().reports(who).display()
+        ));
     }
     for who in [Who::Reader, Who::Unlicensed] {
         let (url, token) = network.dicomweb(who).await?;
-        say(&format!("{}: DICOMweb {url}, bearer token in {}", who.name(), token.display()));
+        say(&format!(
+            "{}: DICOMweb {url}, bearer token in {}",
+            who.name(),
+            token.display()
+        ));
     }
     for who in EVERYBODY {
-        say(&format!("{}: control {}", who.name(), network.world().socket(who).display()));
+        say(&format!(
+            "{}: control {}",
+            who.name(),
+            network.world().socket(who).display()
+        ));
     }
     say("Ctrl-C ends it and removes everything");
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    told_to_end().await
+}
+
+/// Waits for Ctrl-C or SIGTERM: either must end the nodes too.
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// The demo's folder: keys and images are in it, so it is its owner's alone and goes in the end.

@@ -1,7 +1,7 @@
 //! The demo's PACS: finds DICOM in a folder, sends each study in an association of its own, and
 //! remembers what the pixels were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -65,34 +65,65 @@ pub(super) struct Found {
     pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
-/// Reads every file under `folder`, grouped by study. Blocks.
-pub(super) fn find(folder: &Path) -> anyhow::Result<Found> {
+/// Reads every file under `folder`, grouped by study. A file whose head names another instance than
+/// its data set is sent under a new head, which is written into `mended`. Blocks.
+pub(super) fn find(folder: &Path, mended: &Path) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let mut studies: BTreeMap<String, Study> = BTreeMap::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for file in files(folder)? {
-        let (split, content, bytes) = match read_file(&file) {
+        let read = match read_file(&file) {
             Ok(read) => read,
             Err(error) => {
                 found.left_out.push((file, format!("{error:#}")));
                 continue;
             }
         };
-        let names = split.identifiers;
+        let names = &read.split.identifiers;
         if !seen.insert(names.sop_instance.to_string()) {
-            found.left_out.push((file, "the same instance again".to_owned()));
+            let reason = "the same instance again".to_owned();
+            found.left_out.push((file, reason));
             continue;
         }
-        let study = studies.entry(names.study.to_string()).or_insert_with(|| Study {
-            uid: names.study.clone(),
-            modality: names.modality.clone(),
-            instances: Vec::new(),
+        let study = studies
+            .entry(names.study.to_string())
+            .or_insert_with(|| Study {
+                uid: names.study.clone(),
+                modality: names.modality.clone(),
+                instances: Vec::new(),
+            });
+        study.instances.push(Sent {
+            bytes: read.bytes.len() as u64,
+            series: names.series.clone(),
+            instance: names.sop_instance.clone(),
+            file: announced(file, &read, mended)?,
+            content: read.content,
         });
-        let (series, instance) = (names.series, names.sop_instance);
-        study.instances.push(Sent { file, bytes, series, instance, content });
     }
     found.studies = studies.into_values().collect();
     Ok(found)
+}
+
+/// The file, or a copy of it whose head names what is in it: a PACS announces the data set.
+fn announced(file: PathBuf, read: &ReadFile, mended: &Path) -> anyhow::Result<PathBuf> {
+    let names = &read.split.identifiers;
+    let found = part10::read(&mut Cursor::new(&read.bytes))?;
+    let differs = |named: &Option<Uid>, is: &Uid| named.as_ref().is_some_and(|uid| uid != is);
+    if !differs(&found.sop_class, &names.sop_class)
+        && !differs(&found.sop_instance, &names.sop_instance)
+    {
+        return Ok(file);
+    }
+    fs::create_dir_all(mended)?;
+    let start = usize::try_from(found.dataset_offset)?;
+    let dataset = read
+        .bytes
+        .get(start..)
+        .context("the data set is not there")?;
+    let head = part10::head(&names.sop_class, &names.sop_instance, found.syntax);
+    let copy = mended.join(format!("{}.dcm", names.sop_instance));
+    fs::write(&copy, [head.as_slice(), dataset].concat())?;
+    Ok(copy)
 }
 
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -109,7 +140,10 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 files.push(item.path());
             }
             if files.len() > FILES_MAX {
-                bail!("{}: more than {FILES_MAX} files: name a smaller folder", folder.display());
+                bail!(
+                    "{}: more than {FILES_MAX} files: name a smaller folder",
+                    folder.display()
+                );
             }
         }
     }
@@ -117,16 +151,26 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read_file(path: &Path) -> anyhow::Result<(Split, Content, u64)> {
+/// A file that was read.
+struct ReadFile {
+    bytes: Vec<u8>,
+    split: Split,
+    content: Content,
+}
+
+fn read_file(path: &Path) -> anyhow::Result<ReadFile> {
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > FILE_MAX {
+    if file.metadata()?.len() > FILE_MAX {
         bail!("larger than {FILE_MAX} bytes");
     }
     let mut bytes = Vec::new();
     file.take(FILE_MAX).read_to_end(&mut bytes)?;
     let (split, content) = read(&bytes)?;
-    Ok((split, content, length))
+    Ok(ReadFile {
+        bytes,
+        split,
+        content,
+    })
 }
 
 /// Reads a DICOM file in memory: what it says, and what its bulk values are. A deflated data set is
@@ -149,30 +193,54 @@ pub(super) fn read(bytes: &[u8]) -> anyhow::Result<(Split, Content)> {
         let start = usize::try_from(bulk.source_offset)?;
         let end = start.checked_add(usize::try_from(bulk.length)?);
         let value = end.and_then(|end| dataset.get(start..end));
-        bulks.push(Digest::sha256(value.context("a value ends behind the file")?));
+        bulks.push(Digest::sha256(
+            value.context("a value ends behind the file")?,
+        ));
     }
-    let content = Content { header: Digest::sha256(&split.header), bulks };
+    let content = Content {
+        header: Digest::sha256(&split.header),
+        bulks,
+    };
     Ok((split, content))
 }
 
-/// Sends a study by C-STORE, in one association where its presentation contexts fit into one.
-pub(super) async fn send(study: &Study, called: &str, to: SocketAddr) -> anyhow::Result<()> {
+/// Sends a study by C-STORE, in one association where its presentation contexts fit into one. Gives
+/// what the hospital keeps, and what it refuses with its reason.
+///
+/// # Errors
+/// The association broke, or a file cannot be read.
+pub(super) async fn send(
+    study: &Study,
+    called: &str,
+    to: SocketAddr,
+) -> anyhow::Result<(Study, Vec<(PathBuf, String)>)> {
     let config = ScuConfig::new(AeTitle::parse(PACS_AE)?, AeTitle::parse(called)?, to);
-    let files = study.instances.iter().map(|sent| sent.file.clone()).collect();
-    for report in scu::store(&config, files).await {
+    let files = study.instances.iter().map(|sent| sent.file.clone());
+    let reports = scu::store(&config, files.collect()).await;
+    let mut stored = Study {
+        uid: study.uid.clone(),
+        modality: study.modality.clone(),
+        instances: Vec::with_capacity(study.instances.len()),
+    };
+    let mut refused = Vec::new();
+    for (sent, report) in study.instances.iter().zip(reports) {
         match report.status {
-            FileStatus::Stored { .. } => {}
-            FileStatus::Refused { .. }
-            | FileStatus::NotAccepted
-            | FileStatus::NotDicom(_)
-            | FileStatus::Unidentified(_)
-            | FileStatus::Unreadable(_)
-            | FileStatus::NotSent(_) => {
-                bail!("{}: not stored: {:?}", report.path.display(), report.status);
+            FileStatus::Stored { .. } => stored.instances.push(sent.clone()),
+            FileStatus::Refused { status } => {
+                let reason = format!("the hospital refuses it with status {status:#06x}");
+                refused.push((report.path, reason));
+            }
+            FileStatus::NotAccepted | FileStatus::NotDicom(_) | FileStatus::Unidentified(_) => {
+                let reason = format!("the hospital does not take it: {:?}", report.status);
+                refused.push((report.path, reason));
+            }
+            FileStatus::Unreadable(_) | FileStatus::NotSent(_) => {
+                let (file, status) = (report.path.display(), report.status);
+                bail!("{file}: not sent: {status:?}");
             }
         }
     }
-    Ok(())
+    Ok((stored, refused))
 }
 
 #[cfg(test)]
@@ -191,10 +259,33 @@ mod tests {
         fs::write(root.join("notes.txt"), b"no DICOM").expect("written");
         let copied = fs::copy(root.join("1/CT0001.dcm"), root.join("copy.dcm"));
         copied.expect("copied");
-        let found = find(root).expect("read");
+        let found = find(root, &root.join("mended")).expect("read");
         assert_eq!(found.studies.len(), 2);
         assert!(found.studies.iter().all(|study| study.instances.len() == 2));
         assert_eq!(found.left_out.len(), 2);
+    }
+
+    #[test]
+    fn a_head_that_names_another_instance_is_mended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (images, mended) = (folder.path().join("images"), folder.path().join("mended"));
+        let study = write_study(SynthConfig { seed: 1, slices: 1 }, &images).expect("written");
+        let file = study.files.first().expect("one slice");
+        let mut bytes = fs::read(file).expect("read");
+        let instance = read(&bytes).expect("DICOM").0.identifiers.sop_instance;
+        let at = bytes
+            .windows(instance.as_str().len())
+            .position(|text| text == instance.as_str().as_bytes())
+            .expect("the head names it");
+        bytes[at + 5] = if bytes[at + 5] == b'1' { b'2' } else { b'1' };
+        fs::write(file, &bytes).expect("written");
+        let found = find(&images, &mended).expect("found");
+        let sent = &found.studies[0].instances[0];
+        assert!(sent.file.starts_with(&mended));
+        let copy = fs::read(&sent.file).expect("mended");
+        let head = part10::read(&mut Cursor::new(&copy)).expect("DICOM");
+        assert_eq!(head.sop_instance, Some(instance));
+        assert_eq!(read(&copy).expect("DICOM").1, sent.content);
     }
 
     #[test]

@@ -43,7 +43,11 @@ pub(super) struct Network {
 impl Network {
     /// A network in which nothing runs yet.
     pub(super) fn new(world: World) -> Self {
-        Self { world, processes: Vec::new(), known: Vec::new() }
+        Self {
+            world,
+            processes: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     /// Who is who.
@@ -54,7 +58,9 @@ impl Network {
     /// Starts everybody, each when the ones before are up.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         for who in EVERYBODY {
-            self.start_one(who).await.with_context(|| format!("{} does not start", who.name()))?;
+            self.start_one(who)
+                .await
+                .with_context(|| format!("{} does not start", who.name()))?;
         }
         for who in EVERYBODY {
             self.connected(who).await?;
@@ -98,9 +104,13 @@ impl Network {
     /// Waits until a node has found somebody.
     async fn connected(&self, who: Who) -> anyhow::Result<()> {
         let found = |status: &Value| {
-            status["connected"].as_u64().is_some_and(|count| count > 0).then_some(())
+            status["connected"]
+                .as_u64()
+                .is_some_and(|count| count > 0)
+                .then_some(())
         };
-        self.wait(who, &Request::Status {}, "a connection", (STARTING, found)).await
+        self.wait(who, &Request::Status {}, "a connection", (STARTING, found))
+            .await
     }
 
     /// Asks a node.
@@ -123,7 +133,11 @@ impl Network {
                 return Ok(found);
             }
             if Instant::now() > deadline {
-                bail!("{}: {what} did not come within {} s", who.name(), bound.as_secs());
+                bail!(
+                    "{}: {what} did not come within {} s",
+                    who.name(),
+                    bound.as_secs()
+                );
             }
             sleep(LOOK).await;
         }
@@ -140,21 +154,28 @@ impl Network {
             let events = answer["events"].as_array()?;
             events.iter().find(|event| fits(event)).cloned()
         };
-        self.wait(who, &Request::Events { since: 0 }, what, (bound, look)).await
+        self.wait(who, &Request::Events { since: 0 }, what, (bound, look))
+            .await
     }
 
     /// Where a hospital takes images.
     pub(super) async fn dicom(&self, who: Who) -> anyhow::Result<SocketAddr> {
         let status = self.ask(who, &Request::Status {}).await?;
-        let address = status["dicom"].as_str().context("it has no DICOM address")?;
+        let address = status["dicom"]
+            .as_str()
+            .context("it has no DICOM address")?;
         Ok(address.parse()?)
     }
 
     /// Where a reader's images are shown, and what opens them.
     pub(super) async fn dicomweb(&self, who: Who) -> anyhow::Result<(String, PathBuf)> {
         let status = self.ask(who, &Request::Status {}).await?;
-        let url = status["dicomweb"]["url"].as_str().context("it shows no images")?;
-        let token = status["dicomweb"]["token"].as_str().context("it has no token")?;
+        let url = status["dicomweb"]["url"]
+            .as_str()
+            .context("it shows no images")?;
+        let token = status["dicomweb"]["token"]
+            .as_str()
+            .context("it has no token")?;
         Ok((url.to_owned(), PathBuf::from(token)))
     }
 
@@ -214,7 +235,10 @@ mod tests {
     #[test]
     fn an_address_loses_its_name() {
         let status = serde_json::json!({ "listen": ["/ip4/127.0.0.1/udp/1/quic-v1/p2p/12D3"] });
-        assert_eq!(first_address(&status).as_deref(), Some("/ip4/127.0.0.1/udp/1/quic-v1"));
+        assert_eq!(
+            first_address(&status).as_deref(),
+            Some("/ip4/127.0.0.1/udp/1/quic-v1")
+        );
         assert_eq!(first_address(&serde_json::json!({ "listen": [] })), None);
     }
 }

@@ -51,8 +51,18 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>8}  {:<11} {:>12}  step", "ms", "node", "bytes")?;
-        for Step { step, node, ms, bytes } in &self.timeline {
-            let bytes = if *bytes == 0 { String::new() } else { bytes.to_string() };
+        for Step {
+            step,
+            node,
+            ms,
+            bytes,
+        } in &self.timeline
+        {
+            let bytes = if *bytes == 0 {
+                String::new()
+            } else {
+                bytes.to_string()
+            };
             writeln!(f, "{ms:>8}  {node:<11} {bytes:>12}  {step}")?;
         }
         writeln!(f)?;
@@ -61,7 +71,8 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "\n{} objects, {} bytes compared; first image {} ms and all images {} ms after the claim",
+            "\n{} objects, {} bytes compared; \
+             first image {} ms and all images {} ms after the claim",
             self.objects, self.bytes, self.first_image_ms, self.all_images_ms
         )?;
         match &self.failure {
@@ -77,11 +88,17 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_and_a_success_says_nothing_of_one() {
-        let good = Summary { verified: true, ..Summary::default() };
+        let good = Summary {
+            verified: true,
+            ..Summary::default()
+        };
         assert!(good.to_string().ends_with("\nverified\n"));
         let json = serde_json::to_value(&good).expect("JSON");
         assert!(json.get("failure").is_none());
-        let bad = Summary { failure: Some("late".to_owned()), ..Summary::default() };
+        let bad = Summary {
+            failure: Some("late".to_owned()),
+            ..Summary::default()
+        };
         assert!(bad.to_string().ends_with("NOT VERIFIED: late\n"));
     }
 }

@@ -34,11 +34,17 @@ pub(super) struct Viewer {
 impl Viewer {
     /// A viewer of `url` (`http://HOST:PORT/PREFIX`), with the token in a file.
     pub(super) fn open(url: &str, token: &Path) -> anyhow::Result<Self> {
-        let rest = url.strip_prefix("http://").context("the viewer's address is no http")?;
+        let rest = url
+            .strip_prefix("http://")
+            .context("the viewer's address is no http")?;
         let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let text = files::read_secret(token, TOKEN_MAX)?;
         let token = Zeroizing::new(text.trim().to_owned());
-        Ok(Self { host: host.to_owned(), prefix: prefix.to_owned(), token })
+        Ok(Self {
+            host: host.to_owned(),
+            prefix: prefix.to_owned(),
+            token,
+        })
     }
 
     /// Fetches every instance of a study and compares all it holds. Gives objects and bytes.
@@ -54,7 +60,10 @@ impl Viewer {
             let got = got.context("the desk does not answer")??;
             let (_, content) = pacs::read(&got).context("the desk's answer is no DICOM")?;
             if content != sent.content {
-                bail!("{}: the reader sees other pixels than were sent", sent.file.display());
+                bail!(
+                    "{}: the reader sees other pixels than were sent",
+                    sent.file.display()
+                );
             }
             objects += 1;
             bytes += got.len() as u64;

@@ -51,7 +51,8 @@ pub enum FetchError {
     ManifestTooLong(u64),
     /// The case does not fit in what this desk may hold.
     #[error(
-        "the case needs {needed} bytes of memory and {free} are free: close another case, or raise the desk's memory limit"
+        "the case needs {needed} bytes of memory and {free} are free: \
+         close another case, or raise the desk's memory limit"
     )]
     TooLarge {
         /// Bytes that it needs.

@@ -1,4 +1,5 @@
-//! A fetch under a lease: release key, manifest, header pack, bulk values, each proved before it counts.
+//! A fetch under a lease: release key, manifest, header pack, bulk values, each proved before it
+//! counts.
 
 use super::error::FetchError;
 use super::holdings::{BulkSink, FileState, Held, HeldFile, HeldObject, Holdings, LeaseKey};
@@ -108,11 +109,12 @@ impl Desk {
         }
     }
 
-    /// Fetches everything that a grant holds. Images can be looked at long before it returns. Purging the
-    /// lease, or dropping the future, ends it.
+    /// Fetches everything that a grant holds. Images can be looked at long before it returns.
+    /// Purging the lease, or dropping the future, ends it.
     ///
     /// # Errors
-    /// [`FetchError`]; what was proved before it stays until it is purged, and nothing else is served.
+    /// [`FetchError`]; what was proved before it stays until it is purged, and nothing else is
+    /// served.
     pub async fn fetch(&self, job: Job) -> Result<(), FetchError> {
         let key = LeaseKey {
             owner: job.owner,

@@ -1,4 +1,5 @@
-//! One lane: asks for ranges on one stream, takes the bytes in, and goes on after what can be healed.
+//! One lane: asks for ranges on one stream, takes the bytes in, and goes on after what can be
+//! healed.
 
 use super::error::{FetchError, FileFault};
 use super::fetch::{Duplex, FetchOptions, Opener};
@@ -175,7 +176,13 @@ impl Lane {
             FetchStatus::Ok | FetchStatus::Unspecified => {
                 Err(Broken::Lost(io::ErrorKind::InvalidData))
             }
-            status => Err(Broken::Refused(status)),
+            status @ (FetchStatus::NoLease
+            | FetchStatus::NoReceipt
+            | FetchStatus::BadSession
+            | FetchStatus::NotGranted
+            | FetchStatus::Malformed
+            | FetchStatus::Failed
+            | FetchStatus::Busy) => Err(Broken::Refused(status)),
         }
     }
 

@@ -84,7 +84,8 @@ impl Prekeys {
     /// Opens the folder and all prekeys in it. Blocks.
     ///
     /// # Errors
-    /// [`SessionError`]; a prekey that does not open stops the desk, since a lease may depend on it.
+    /// [`SessionError`]; a prekey that does not open stops the desk, since a lease may depend on
+    /// it.
     pub fn open(folder: &Path, master: SymmetricKey) -> Result<Self, SessionError> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -159,7 +160,8 @@ impl Prekeys {
             .map(|secret| AgreementSecret::from_bytes(secret))
     }
 
-    /// Forgets a prekey, in memory and on disk: what was sealed to it can no longer be opened. Blocks.
+    /// Forgets a prekey, in memory and on disk: what was sealed to it can no longer be opened.
+    /// Blocks.
     ///
     /// # Errors
     /// [`SessionError::Disk`]; the memory is clean even then.

@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// The instance that an object's header describes; `None` if it cannot be read.
 pub(super) fn instance(object: &Object, header: &[u8]) -> Option<Instance> {
     let syntax = syntax::find(&object.transfer_syntax)?;
-    // PS3.5 section 7.1: tag and length alone in implicit VR; a value that is bulk has a long length,
-    // and so its VR has two reserved bytes and 32 bits of length.
+    // PS3.5 section 7.1: tag and length alone in implicit VR; a value that is bulk has a long
+    // length, and so its VR has two reserved bytes and 32 bits of length.
     let element = match syntax.encoding {
         Encoding::ImplicitLittle => 8,
         Encoding::ExplicitLittle | Encoding::ExplicitBig | Encoding::Deflated => 12,
@@ -124,7 +124,8 @@ impl StudySource for Holdings {
 }
 
 impl Holdings {
-    /// The lease and file of a bulk value. The object counts as opened, and what is missing of it comes next.
+    /// The lease and file of a bulk value. The object counts as opened, and what is missing of it
+    /// comes next.
     fn locate(&self, instance: &Instance, bulk: usize) -> Result<(Arc<Held>, usize), SourceError> {
         for held in self.all() {
             let mut inner = held.lock();

@@ -33,18 +33,30 @@ impl JournalReader {
         let head = *note.head();
         let size = self.size();
         if head.size > size {
-            return Err(JournalError::Behind { size, cosigned: head.size });
+            return Err(JournalError::Behind {
+                size,
+                cosigned: head.size,
+            });
         }
         if self.root(head.size)? != head.root {
             return Err(JournalError::Fork(head.size));
         }
-        let _publishing = shared.publishing.lock().map_err(|_| JournalError::Poisoned)?;
-        if self.cosigned().is_some_and(|stored| stored.head().size > head.size) {
+        let _publishing = shared
+            .publishing
+            .lock()
+            .map_err(|_| JournalError::Poisoned)?;
+        if self
+            .cosigned()
+            .is_some_and(|stored| stored.head().size > head.size)
+        {
             return Ok(Published::Older);
         }
         // A crash before this leaves the older one, which is as true as this.
         shared.files.publish_durably(COSIGNED, &note.encode())?;
-        *shared.cosigned.write().map_err(|_| JournalError::Poisoned)? = Some(Arc::new(note));
+        *shared
+            .cosigned
+            .write()
+            .map_err(|_| JournalError::Poisoned)? = Some(Arc::new(note));
         Ok(Published::Stored)
     }
 }

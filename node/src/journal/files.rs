@@ -45,7 +45,10 @@ impl Files {
 
     /// Whether nothing was ever committed or published here.
     pub(super) fn is_fresh(&self) -> Result<bool, DiskError> {
-        let published = fs::read_dir(&self.log).at("list", &self.log)?.next().is_some();
+        let published = fs::read_dir(&self.log)
+            .at("list", &self.log)?
+            .next()
+            .is_some();
         let staged = fs::metadata(self.stage_path()).is_ok_and(|stage| stage.len() > 0);
         Ok(!published && !staged)
     }
@@ -91,7 +94,10 @@ impl Files {
         for tile in tile::growth(old, new) {
             let path = self.log.join(tile.path());
             durable::sync_file(&path)?;
-            let above = path.ancestors().skip(1).take_while(|above| *above != self.log);
+            let above = path
+                .ancestors()
+                .skip(1)
+                .take_while(|above| *above != self.log);
             folders.extend(above.map(Path::to_path_buf));
         }
         durable::sync_file(&self.published(CHECKPOINT))?;
@@ -124,7 +130,9 @@ impl Files {
         if let Some(bytes) = durable::read_if_there(&self.log.join(path), TILE_BYTES_MAX)? {
             return Ok(Some(bytes));
         }
-        let Ok(tile) = Tile::parse(path) else { return Ok(None) };
+        let Ok(tile) = Tile::parse(path) else {
+            return Ok(None);
+        };
         if tile.is_full() {
             return Ok(None);
         }

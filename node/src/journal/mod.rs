@@ -7,7 +7,7 @@
 //!   log/tile/…           tiles and entry bundles, as published    loss: the log
 //!   log/checkpoint       the newest checkpoint, as published      loss: nothing; written again
 //!   log/cosigned         the newest one the quorum cosigned       loss: it is asked for again
-//!   index/               payloads, by log index                   loss: what the entries were about
+//!   index/               payloads, by log index             loss: what the entries were about
 //! ```
 //!
 //! One batch, in order, and what a crash after each step leaves:
@@ -92,7 +92,11 @@ pub struct LogIdentity {
 impl LogIdentity {
     /// What verifies this log's checkpoints.
     pub fn verifier(&self) -> VerifierKey {
-        VerifierKey::new(self.origin.clone(), KeyType::Ed25519, self.key.verifying_key())
+        VerifierKey::new(
+            self.origin.clone(),
+            KeyType::Ed25519,
+            self.key.verifying_key(),
+        )
     }
 }
 
@@ -185,28 +189,42 @@ impl Journal {
         self.check_open()?;
         let bytes: usize = batch.iter().map(|new| new.entry.len()).sum();
         if batch.is_empty() || batch.len() > BATCH_ENTRIES_MAX || bytes > BATCH_BYTES_MAX {
-            return Err(JournalError::Batch { entries: batch.len(), bytes });
+            return Err(JournalError::Batch {
+                entries: batch.len(),
+                bytes,
+            });
         }
         for (expected, new) in (self.tree.size()..).zip(batch) {
             if new.index != expected {
-                return Err(JournalError::Index { expected, given: new.index });
+                return Err(JournalError::Index {
+                    expected,
+                    given: new.index,
+                });
             }
             if new.entry.len() > MAX_ENTRY_LEN {
                 let length = new.entry.len();
-                return Err(JournalError::TooLong { index: new.index, length });
+                return Err(JournalError::TooLong {
+                    index: new.index,
+                    length,
+                });
             }
         }
         Ok(())
     }
 
     fn check_open(&self) -> Result<(), JournalError> {
-        if self.closed { Err(JournalError::Closed) } else { Ok(()) }
+        if self.closed {
+            Err(JournalError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Step 1.
     fn keep_payloads(&self, batch: &[NewEntry]) -> Result<(), JournalError> {
-        let payloads =
-            batch.iter().filter_map(|new| Some((new.index, new.payload.as_ref()?)));
+        let payloads = batch
+            .iter()
+            .filter_map(|new| Some((new.index, new.payload.as_ref()?)));
         Ok(self.payloads.put(payloads)?)
     }
 
@@ -217,14 +235,18 @@ impl Journal {
             self.tree.append(&new.entry)?;
         }
         let entries = batch.iter().map(|new| new.entry.as_slice());
-        self.stage.append(&Frame::encode(&from, &self.tree.head(), entries))
+        self.stage
+            .append(&Frame::encode(&from, &self.tree.head(), entries))
     }
 
     /// Step 3.
     fn commit(&mut self) -> Result<SignedCheckpoint, JournalError> {
         let head = self.tree.head();
-        let signed =
-            Checkpoint { origin: self.identity.origin.clone(), head }.sign(&self.identity.key);
+        let signed = Checkpoint {
+            origin: self.identity.origin.clone(),
+            head,
+        }
+        .sign(&self.identity.key);
         self.files.commit(&signed.encode())?;
         Ok(signed)
     }

@@ -61,12 +61,22 @@ impl JournalReader {
     /// The newest checkpoint, signed by the log.
     pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
         // The value is replaced whole, so a poisoned lock still holds one that was committed.
-        Arc::clone(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .shared
+                .head
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// The newest checkpoint that was published as cosigned.
     pub fn cosigned(&self) -> Option<Arc<SignedCheckpoint>> {
-        self.shared.cosigned.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .cosigned
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Number of entries.
@@ -85,8 +95,13 @@ impl JournalReader {
     /// `JournalError::NoEntry` past the end, `Read` when its bundle is damaged.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, JournalError> {
         let mut found = None;
-        self.entries(index, index.saturating_add(1), |_, entry| found = Some(entry.to_vec()))?;
-        found.ok_or(JournalError::NoEntry { index, size: self.size() })
+        self.entries(index, index.saturating_add(1), |_, entry| {
+            found = Some(entry.to_vec())
+        })?;
+        found.ok_or(JournalError::NoEntry {
+            index,
+            size: self.size(),
+        })
     }
 
     /// Hands the entries from `from` to before `to` to `each`, in order, one bundle in memory.
@@ -101,7 +116,10 @@ impl JournalReader {
     ) -> Result<(), JournalError> {
         let size = self.size();
         if to > size {
-            return Err(JournalError::NoEntry { index: to.saturating_sub(1), size });
+            return Err(JournalError::NoEntry {
+                index: to.saturating_sub(1),
+                size,
+            });
         }
         let mut index = from;
         while index < to {
@@ -109,9 +127,13 @@ impl JournalReader {
             let outside = JournalError::NoEntry { index, size };
             let tile = Tile::in_tree(TileKind::Entries, number, size).ok_or(outside)?;
             let bundle = read_bundle(&self.shared.files, &tile)?;
-            let malformed = |error| ReadError::Malformed { path: tile.path(), error };
+            let malformed = |error| ReadError::Malformed {
+                path: tile.path(),
+                error,
+            };
             let start = number * TILE_WIDTH;
-            for (at, entry) in (start..).zip(parse_bundle(&bundle, tile.width()).map_err(malformed)?)
+            for (at, entry) in
+                (start..).zip(parse_bundle(&bundle, tile.width()).map_err(malformed)?)
             {
                 if (index..to).contains(&at) {
                     each(at, entry);
@@ -171,7 +193,12 @@ impl JournalReader {
         if index >= size {
             return Err(JournalError::NoEntry { index, size });
         }
-        Ok(LogProof::make(&self.shared.files, self.size(), index, checkpoint)?)
+        Ok(LogProof::make(
+            &self.shared.files,
+            self.size(),
+            index,
+            checkpoint,
+        )?)
     }
 
     /// A published file by its C2SP path: the checkpoint, or a tile or bundle that belongs to the
@@ -183,7 +210,9 @@ impl JournalReader {
         if path == CHECKPOINT_PATH {
             return Ok(Some(self.checkpoint().encode()));
         }
-        let Ok(tile) = Tile::parse(path) else { return Ok(None) };
+        let Ok(tile) = Tile::parse(path) else {
+            return Ok(None);
+        };
         if !tile::belongs(&tile, self.size()) {
             return Ok(None);
         }
@@ -194,7 +223,11 @@ impl JournalReader {
     fn tree(&self, size: u64) -> Result<TileTree<&Files>, JournalError> {
         let have = self.size();
         if size > have {
-            return Err(MerkleError::IndexOutOfRange { index: size, size: have }.into());
+            return Err(MerkleError::IndexOutOfRange {
+                index: size,
+                size: have,
+            }
+            .into());
         }
         Ok(TileTree::new(&self.shared.files, have)?)
     }

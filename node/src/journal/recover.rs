@@ -33,14 +33,30 @@ pub(super) fn open(
     if let Some(ahead) = cosigned.as_ref().map(|signed| signed.head().size)
         && ahead > head.size
     {
-        return Err(JournalError::Behind { size: head.size, cosigned: ahead });
+        return Err(JournalError::Behind {
+            size: head.size,
+            cosigned: ahead,
+        });
     }
     let stage = Stage::open(&files.stage_path())?;
     let bytes = stage.read()?;
     let (tree, settled) = replay(&files, &bytes, &head)?;
-    let shared = Arc::new(Shared::new(files.clone(), verifier, committed.clone(), cosigned));
-    let mut journal =
-        Journal { identity, files, stage, tree, payloads, shared, settled, closed: false };
+    let shared = Arc::new(Shared::new(
+        files.clone(),
+        verifier,
+        committed.clone(),
+        cosigned,
+    ));
+    let mut journal = Journal {
+        identity,
+        files,
+        stage,
+        tree,
+        payloads,
+        shared,
+        settled,
+        closed: false,
+    };
     finish(&mut journal, &committed)?;
     Ok((journal, head))
 }
@@ -54,7 +70,9 @@ fn finish(journal: &mut Journal, committed: &SignedCheckpoint) -> Result<(), Jou
     journal.settle()?;
     // A crash between emptying the stage and pruning leaves narrower tiles near the end.
     let size = journal.size();
-    journal.files.prune(size.saturating_sub(PRUNE_BEHIND), size)?;
+    journal
+        .files
+        .prune(size.saturating_sub(PRUNE_BEHIND), size)?;
     // Payloads of a batch that was never committed are about nothing.
     journal.payloads.discard(size, BATCH_ENTRIES_MAX as u64)?;
     Ok(())
@@ -73,8 +91,15 @@ fn commit_point(
     if !files.is_fresh()? {
         return Err(JournalError::NoCheckpoint(path));
     }
-    let head = TreeHead { size: 0, root: empty_root() };
-    let signed = Checkpoint { origin: identity.origin.clone(), head }.sign(&identity.key);
+    let head = TreeHead {
+        size: 0,
+        root: empty_root(),
+    };
+    let signed = Checkpoint {
+        origin: identity.origin.clone(),
+        head,
+    }
+    .sign(&identity.key);
     // A crash before this leaves empty folders: still without a log.
     files.commit(&signed.encode())?;
     Ok(signed)
@@ -84,10 +109,15 @@ fn read_signed(
     path: &Path,
     verifier: &VerifierKey,
 ) -> Result<Option<SignedCheckpoint>, JournalError> {
-    let Some(note) = Files::read_note(path)? else { return Ok(None) };
+    let Some(note) = Files::read_note(path)? else {
+        return Ok(None);
+    };
     match SignedCheckpoint::open(&note, verifier) {
         Ok(signed) => Ok(Some(signed)),
-        Err(error) => Err(JournalError::Checkpoint { path: path.to_path_buf(), error }),
+        Err(error) => Err(JournalError::Checkpoint {
+            path: path.to_path_buf(),
+            error,
+        }),
     }
 }
 
@@ -101,17 +131,25 @@ fn replay(files: &Files, stage: &[u8], head: &TreeHead) -> Result<(Tree, u64), J
     let mut tree = Tree::restore(files, &base)?;
     for frame in &frames {
         if frame.from != tree.head() {
-            return Err(JournalError::Lost { committed: head.size, found: tree.size() });
+            return Err(JournalError::Lost {
+                committed: head.size,
+                found: tree.size(),
+            });
         }
         for entry in &frame.entries {
             tree.append(entry)?;
         }
         if tree.head() != frame.to {
-            return Err(JournalError::Root { size: frame.to.size });
+            return Err(JournalError::Root {
+                size: frame.to.size,
+            });
         }
     }
     if tree.size() != head.size {
-        return Err(JournalError::Lost { committed: head.size, found: tree.size() });
+        return Err(JournalError::Lost {
+            committed: head.size,
+            found: tree.size(),
+        });
     }
     if tree.head() != *head {
         return Err(JournalError::Root { size: head.size });

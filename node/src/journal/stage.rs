@@ -133,7 +133,11 @@ impl Stage {
             durable::sync_folder(durable::parent(path))?;
         }
         let length = file.metadata().at("measure", path)?.len();
-        Ok(Self { file, path: path.to_path_buf(), length })
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            length,
+        })
     }
 
     pub(super) fn read(&self) -> Result<Vec<u8>, DiskError> {
@@ -147,7 +151,9 @@ impl Stage {
     /// Appends a frame and syncs it. A crash on the way leaves a torn frame at the end, beyond
     /// the checkpoint.
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), JournalError> {
-        self.file.write_all_at(frame, self.length).at("write", &self.path)?;
+        self.file
+            .write_all_at(frame, self.length)
+            .at("write", &self.path)?;
         self.file.sync_data().at("sync", &self.path)?;
         self.length += frame.len() as u64;
         Ok(())
@@ -169,7 +175,10 @@ mod tests {
     use super::*;
 
     fn head(size: u64) -> TreeHead {
-        TreeHead { size, root: Digest::sha256(&size.to_be_bytes()) }
+        TreeHead {
+            size,
+            root: Digest::sha256(&size.to_be_bytes()),
+        }
     }
 
     fn frame(from: u64, entries: &[&'static [u8]]) -> Vec<u8> {
@@ -187,7 +196,11 @@ mod tests {
         assert_eq!(frames[0].entries, [b"one".as_slice(), b""]);
         assert_eq!((frames[1].from, frames[1].to), (head(2), head(3)));
         for cut in 0..second.len() {
-            assert_eq!(Frame::parse_all(&both[..first.len() + cut]).len(), 1, "{cut}");
+            assert_eq!(
+                Frame::parse_all(&both[..first.len() + cut]).len(),
+                1,
+                "{cut}"
+            );
         }
         for at in 0..second.len() {
             let mut flipped = both.clone();

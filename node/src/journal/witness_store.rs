@@ -37,9 +37,16 @@ impl Stored for Held {
     }
 
     fn decode(_version: u8, reader: &mut Reader<'_>) -> Result<Self, RecordError> {
-        let head = TreeHead { size: reader.u64()?, root: Digest(reader.array()?) };
+        let head = TreeHead {
+            size: reader.u64()?,
+            root: Digest(reader.array()?),
+        };
         let note = reader.bytes()?.to_vec();
-        if note.len() > MAX_NOTE_LEN { Err(RecordError::Value("note")) } else { Ok(Self { head, note }) }
+        if note.len() > MAX_NOTE_LEN {
+            Err(RecordError::Value("note"))
+        } else {
+            Ok(Self { head, note })
+        }
     }
 }
 
@@ -52,7 +59,10 @@ pub struct WitnessStore {
 impl WitnessStore {
     /// Over the store's named values ([`crate::store::Store::kv`]).
     pub fn new(entries: Entries) -> Self {
-        Self { entries, deciding: Mutex::new(()) }
+        Self {
+            entries,
+            deciding: Mutex::new(()),
+        }
     }
 
     /// What is held of a log; `None` when it was never cosigned.
@@ -64,7 +74,9 @@ impl WitnessStore {
         let Some(bytes) = found else { return Ok(None) };
         let damaged = || WitnessStoreError::Damaged(origin.to_string());
         let (&version, record) = bytes.split_first().ok_or_else(damaged)?;
-        codec::decode(version, record).map(Some).map_err(|_| damaged())
+        codec::decode(version, record)
+            .map(Some)
+            .map_err(|_| damaged())
     }
 
     /// Decides on a request (c2sp.org/tlog-witness) and, if it may be cosigned, stores its head
@@ -84,7 +96,10 @@ impl WitnessStore {
             Ok(head) => head,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let new = Held { head, note: request.checkpoint.encode() };
+        let new = Held {
+            head,
+            note: request.checkpoint.encode(),
+        };
         self.store(origin, &new)?;
         Ok(Ok(head))
     }
@@ -101,7 +116,9 @@ impl WitnessStore {
     ) -> Result<bool, WitnessStoreError> {
         let _deciding = self.deciding.lock().map_err(|_| StoreError::Poisoned)?;
         let held = self.held(origin)?;
-        let backwards = held.as_ref().is_some_and(|held| held.head.size > new.head.size);
+        let backwards = held
+            .as_ref()
+            .is_some_and(|held| held.head.size > new.head.size);
         if backwards || held.as_ref().map(|held| &held.head) != expected {
             return Ok(false);
         }

@@ -77,7 +77,11 @@ impl LogWriter {
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || run(journal, &submissions))?;
-        Ok(Self { queue: Some(queue), reader, thread: Some(thread) })
+        Ok(Self {
+            queue: Some(queue),
+            reader,
+            thread: Some(thread),
+        })
     }
 
     /// Queues entries with consecutive indexes, in the order of calls, without waiting. Await the
@@ -91,12 +95,19 @@ impl LogWriter {
     ) -> Result<oneshot::Receiver<Appended>, AppendError> {
         let bytes = entries.iter().map(|new| new.entry.len()).sum();
         if entries.is_empty() || entries.len() > SUBMISSION_ENTRIES_MAX {
-            let refused = JournalError::Batch { entries: entries.len(), bytes };
+            let refused = JournalError::Batch {
+                entries: entries.len(),
+                bytes,
+            };
             return Err(AppendError::Refused(Arc::new(refused)));
         }
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(AppendError::Stopped)?;
-        match queue.try_send(Submission { entries, bytes, reply }) {
+        match queue.try_send(Submission {
+            entries,
+            bytes,
+            reply,
+        }) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(AppendError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(AppendError::Stopped),
@@ -153,7 +164,9 @@ fn gather(first: Submission, submissions: &Receiver<Submission>) -> Vec<Submissi
     let (mut count, mut bytes) = (first.entries.len(), first.bytes);
     let mut batch = vec![first];
     while count < GATHER_ENTRIES && bytes < GATHER_BYTES {
-        let Ok(next) = submissions.try_recv() else { break };
+        let Ok(next) = submissions.try_recv() else {
+            break;
+        };
         count += next.entries.len();
         bytes += next.bytes;
         batch.push(next);
@@ -200,10 +213,16 @@ fn append(journal: &mut Journal, batch: Vec<Submission>) -> Option<Arc<JournalEr
 fn check(entries: &[NewEntry], next: u64) -> Result<(), JournalError> {
     for (expected, new) in (next..).zip(entries) {
         if new.index != expected {
-            return Err(JournalError::Index { expected, given: new.index });
+            return Err(JournalError::Index {
+                expected,
+                given: new.index,
+            });
         }
         if new.entry.len() > crypto::log::tile::MAX_ENTRY_LEN {
-            return Err(JournalError::TooLong { index: new.index, length: new.entry.len() });
+            return Err(JournalError::TooLong {
+                index: new.index,
+                length: new.entry.len(),
+            });
         }
     }
     Ok(())

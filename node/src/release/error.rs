@@ -33,7 +33,10 @@ pub enum ReleaseError {
         found: u64,
     },
     /// More objects or files than one release may have.
-    #[error("the release would have {0} files; at most {max} can be served", max = super::files::FILES_MAX)]
+    #[error(
+        "the release would have {0} files; at most {max} can be served",
+        max = super::files::FILES_MAX
+    )]
     TooManyFiles(usize),
     /// The manifest is longer than a desk takes.
     #[error("the manifest would have {0} bytes; split the case into several")]

@@ -1,4 +1,5 @@
-//! The list of what a release's manifest names, so that a restarted node can serve it without a key.
+//! The list of what a release's manifest names, so that a restarted node can serve it without a
+//! key.
 //!
 //! ```text
 //! radmesh release files 1

@@ -1,6 +1,7 @@
 //! The folder of releases: sealed manifests, sealed header packs, and lists of files.
 //!
-//! A name is absent or names a whole, synced file: write aside, `fdatasync`, rename, `fsync` the folder.
+//! A name is absent or names a whole, synced file: write aside, `fdatasync`, rename, `fsync` the
+//! folder.
 
 use super::ReleaseError;
 use super::files::{LIST_MAX, ReleaseFiles};
@@ -140,9 +141,11 @@ impl ReleaseFolder {
     /// # Errors
     /// [`SourceFault`].
     pub fn open_sealed(&self, digest: &Digest) -> Result<File, SourceFault> {
-        File::open(self.path.join(digest.to_hex())).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SourceFault::Unknown("release file"),
-            kind => SourceFault::Io(kind),
+        File::open(self.path.join(digest.to_hex())).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return SourceFault::Unknown("release file");
+            }
+            SourceFault::Io(error.kind())
         })
     }
 

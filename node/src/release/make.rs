@@ -17,7 +17,8 @@ use rand_chacha::rand_core::SeedableRng;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The longest manifest in bytes: the most objects with some hundred frames each. A desk holds it whole.
+/// The longest manifest in bytes: the most objects with some hundred frames each. A desk holds it
+/// whole.
 pub const MANIFEST_MAX: usize = 64 << 20;
 
 /// Makes releases of stored studies.

@@ -89,7 +89,10 @@ impl Default for StoreOptions {
     fn default() -> Self {
         // At about 1 KiB a study in memory, 200,000 studies take 200 MiB: some years of a
         // middle-sized hospital, on a machine of 4 GiB.
-        Self { reserve: Reserve::default(), studies_max: 200_000 }
+        Self {
+            reserve: Reserve::default(),
+            studies_max: 200_000,
+        }
     }
 }
 
@@ -150,7 +153,16 @@ impl Store {
         let subjects = Subjects::open(&folder.join("subjects"), Arc::clone(&root))?;
         let table = StudyTable::load(&index, options.studies_max)?;
         let locks = Locks::default();
-        Ok(Self { layout, options, root, index, subjects, table, locks, _lock: lock })
+        Ok(Self {
+            layout,
+            options,
+            root,
+            index,
+            subjects,
+            table,
+            locks,
+            _lock: lock,
+        })
     }
 
     /// Where things lie.
@@ -175,7 +187,11 @@ impl Store {
 
     /// Values computed from the log, which may be dropped and computed again.
     pub fn derived(&self) -> Entries {
-        Entries::new(Arc::clone(&self.index), Arc::clone(&self.root), Family::Derived)
+        Entries::new(
+            Arc::clone(&self.index),
+            Arc::clone(&self.root),
+            Family::Derived,
+        )
     }
 
     /// The maker of sealed temporary files.
@@ -199,10 +215,11 @@ fn is_fresh(folder: &Path) -> Result<bool, DiskError> {
     let entries: io::Result<Vec<_>> = fs::read_dir(folder).at("list", folder)?.collect();
     let names = entries.at("list", folder)?;
     Ok(names.iter().all(|entry| {
-        BEFORE_THE_MARKER.iter().any(|expected| entry.file_name() == *expected)
+        BEFORE_THE_MARKER
+            .iter()
+            .any(|expected| entry.file_name() == *expected)
     }))
 }
-
 
 #[cfg(test)]
 pub(crate) mod tests;

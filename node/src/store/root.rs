@@ -35,7 +35,10 @@ pub struct MasterKey {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RootError {
     /// The folder was sealed under another master key.
-    #[error("the master key does not open {}: give the key this folder was made with", .0.display())]
+    #[error(
+        "the master key does not open {}: give the key this folder was made with",
+        .0.display()
+    )]
     WrongMaster(PathBuf),
     /// The folder was sealed under a master key with another number.
     #[error(

@@ -111,7 +111,7 @@ impl SpoolFile {
     }
 
     fn seal_pending(&mut self, last: bool) -> io::Result<()> {
-        if self.index % SEGMENTS_BETWEEN_CHECKS == 0 {
+        if self.index.is_multiple_of(SEGMENTS_BETWEEN_CHECKS) {
             let folder = &self.spool.layout.folder;
             self.spool.reserve.check(folder, 0).map_err(wrap)?;
         }
@@ -261,7 +261,10 @@ mod tests {
                 read.clear();
                 reader.read_to_end(&mut read).unwrap();
                 assert_eq!(read, plain[length - 5..]);
-                assert_eq!(reader.seek(SeekFrom::Current(1)).unwrap(), length as u64 + 1);
+                assert_eq!(
+                    reader.seek(SeekFrom::Current(1)).unwrap(),
+                    length as u64 + 1
+                );
                 assert_eq!(reader.read(&mut [0]).unwrap(), 0);
                 assert!(reader.seek(SeekFrom::Current(-i64::MAX)).is_err());
             }
@@ -283,7 +286,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = spool(folder.path(), 1 << 20);
         file.write_all(&b"ROENTGEN".repeat(20_000)).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("tmp"))
+                .unwrap()
+                .count(),
+            0
+        );
         let reader = file.into_reader().unwrap();
         let mut sealed = vec![0; reader.file.metadata().unwrap().len() as usize];
         reader.file.read_exact_at(&mut sealed, 0).unwrap();
@@ -297,7 +305,10 @@ mod tests {
         let mut file = spool(folder.path(), 1 << 20);
         file.write_all(&[7; SEGMENT_LEN + 9]).unwrap();
         let mut reader = file.into_reader().unwrap();
-        reader.file.write_all_at(&[0], SEALED_SEGMENT_LEN as u64 + 3).unwrap();
+        reader
+            .file
+            .write_all_at(&[0], SEALED_SEGMENT_LEN as u64 + 3)
+            .unwrap();
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(refusal(&error), Some(&SpoolError::Segment(1)));
     }

@@ -9,15 +9,26 @@ pub(crate) fn open(folder: &Path) -> Store {
 }
 
 pub(crate) fn options() -> StoreOptions {
-    StoreOptions { reserve: Reserve { percent: 0, bytes: 0 }, studies_max: 100 }
+    StoreOptions {
+        reserve: Reserve {
+            percent: 0,
+            bytes: 0,
+        },
+        studies_max: 100,
+    }
 }
 
 fn master(byte: u8) -> MasterKey {
-    MasterKey { version: 1, key: SymmetricKey::from_bytes(&[byte; 32]) }
+    MasterKey {
+        version: 1,
+        key: SymmetricKey::from_bytes(&[byte; 32]),
+    }
 }
 
 fn refused(folder: &Path, byte: u8) -> StoreError {
-    Store::open(folder, &master(byte), options()).err().expect("refused")
+    Store::open(folder, &master(byte), options())
+        .err()
+        .expect("refused")
 }
 
 #[test]
@@ -25,13 +36,22 @@ fn a_folder_opens_again_and_only_once_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let store = open(&path);
-    assert_eq!(refused(&path, 7), StoreError::Lock(LockError::InUse(path.clone())));
+    assert_eq!(
+        refused(&path, 7),
+        StoreError::Lock(LockError::InUse(path.clone()))
+    );
     store.kv().put(b"name", b"value").unwrap();
     store.derived().put(b"name", b"other").unwrap();
     drop(store);
     let store = open(&path);
-    assert_eq!(store.kv().get(b"name").unwrap().unwrap().as_slice(), b"value");
-    assert_eq!(store.derived().get(b"name").unwrap().unwrap().as_slice(), b"other");
+    assert_eq!(
+        store.kv().get(b"name").unwrap().unwrap().as_slice(),
+        b"value"
+    );
+    assert_eq!(
+        store.derived().get(b"name").unwrap().unwrap().as_slice(),
+        b"other"
+    );
     assert_eq!(store.kv().all(b"na").unwrap().len(), 1);
     store.kv().delete(b"name").unwrap();
     assert!(store.kv().all(b"").unwrap().is_empty());
@@ -64,7 +84,10 @@ fn a_start_that_was_cut_short_is_done_again() {
     RootKey::open(path, &path.join("tmp"), &master(7), true).unwrap();
     drop(open(path));
     assert!(!path.join("tmp/1-0.tmp").exists());
-    assert_eq!(refused(path, 9), StoreError::Root(root::RootError::WrongMaster(path.join("root-key"))));
+    assert_eq!(
+        refused(path, 9),
+        StoreError::Root(root::RootError::WrongMaster(path.join("root-key")))
+    );
 }
 
 #[test]

@@ -144,13 +144,9 @@ fn a_public_logs_entry_and_its_eight_witnesses_verify() {
     let origin = name(&format!("sigsum.org/v1/tree/{SIGSUM_LOG_HASH}"));
     let log = VerifierKey::new(origin.clone(), KeyType::Ed25519, *log);
     let root = Digest::from_hex(SIGSUM_ROOT).expect("hexadecimal");
-    let checkpoint = Checkpoint {
-        origin,
-        head: TreeHead {
-            size: 381_382,
-            root,
-        },
-    };
+    let size = 381_382;
+    let head = TreeHead { size, root };
+    let checkpoint = Checkpoint { origin, head };
     let signature = line(&log, &hex::decode(SIGSUM_SIGNATURE).expect("hexadecimal"));
     let mut note = Note::new(checkpoint.body(), signature).expect("a note");
     let mut policy = format!("log {log}\n");

@@ -1,4 +1,5 @@
-//! What a desk holds of each lease, in memory and nowhere else: headers, and bulk bytes as they arrive.
+//! What a desk holds of each lease, in memory and nowhere else: headers, and bulk bytes as they
+//! arrive.
 //!
 //! All of it is counted against one bound before it is fetched, and overwritten when it is dropped.
 
@@ -91,8 +92,8 @@ impl Holdings {
         held
     }
 
-    /// Drops and overwrites what is held of a lease. Returns ciphertext bytes and objects that had been
-    /// received, zero for an unknown lease.
+    /// Drops and overwrites what is held of a lease. Returns ciphertext bytes and objects that had
+    /// been received, zero for an unknown lease.
     pub fn purge(&self, owner: NodeId, fence: Fence) -> (u64, u64) {
         let held = lock(&self.leases).remove(&LeaseKey { owner, fence });
         held.map_or((0, 0), |held| held.purge())
@@ -126,7 +127,8 @@ impl Holdings {
     }
 }
 
-/// A lock that a panic elsewhere does not poison: every state in it is whole between two statements.
+/// A lock that a panic elsewhere does not poison: every state in it is whole between two
+/// statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,8 @@
-//! Serves fetch streams: one request each, answered with ciphertext of granted files and nothing else.
+//! Serves fetch streams: one request each, answered with ciphertext of granted files and nothing
+//! else.
 //!
-//! The core is asked before each range, so that a lease that ended stops its streams within one range.
+//! The core is asked before each range, so that a lease that ended stops its streams within one
+//! range.
 
 mod ask;
 

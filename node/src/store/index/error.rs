@@ -13,7 +13,10 @@ use crate::store::random::EntropyError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// RocksDB found its own files damaged.
-    #[error("index {} is damaged ({detail}): restore the data folder from a backup", .path.display())]
+    #[error(
+        "index {} is damaged ({detail}): restore the data folder from a backup",
+        .path.display()
+    )]
     Corrupt {
         /// The index's folder.
         path: PathBuf,

@@ -37,7 +37,8 @@ pub enum Family {
     Files,
     /// Summaries of studies: study name (32).
     Studies,
-    /// Objects whose UID was already taken by other bytes: instance name (32) ‖ duplicate name (32).
+    /// Objects whose UID was already taken by other bytes: instance name (32) ‖ duplicate name
+    /// (32).
     Quarantine,
     /// Sealed payloads of log entries: log index (u64be).
     Payloads,
@@ -80,6 +81,9 @@ pub struct Index {
 pub struct Batch {
     changes: Vec<(Family, Vec<u8>, Option<Vec<u8>>)>,
 }
+
+/// One record of a scan with its key, or why it does not open.
+pub type Scanned<T> = Result<(Box<[u8]>, T), IndexError>;
 
 impl Index {
     /// Opens or creates the database in `path`, whose parent must be there.
@@ -130,7 +134,7 @@ impl Index {
         &'a self,
         family: Family,
         prefix: &'a [u8],
-    ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, T), IndexError>> + 'a, IndexError> {
+    ) -> Result<impl Iterator<Item = Scanned<T>> + 'a, IndexError> {
         let mode = IteratorMode::From(prefix, Direction::Forward);
         let items = self
             .db

@@ -77,7 +77,7 @@ impl Store {
         self.options.reserve.check(&self.layout.folder, needed)?;
         let names = self.names(meta);
         if let Some(known) = self.instance(&names.instance)? {
-            return self.put_known(meta, header, bulks, source, &known);
+            return self.put_known((meta, header), bulks, source, &known);
         }
         self.table.get_or_room(&names.study)?;
         let mut placed = Placed::new(&self.layout, &self.locks);
@@ -91,7 +91,7 @@ impl Store {
             // Another thread stored this UID while this one sealed: its bytes stay.
             Some(known) => {
                 drop(placed);
-                self.put_known(meta, header, bulks, source, &known)
+                self.put_known((meta, header), bulks, source, &known)
             }
         }
     }

@@ -20,8 +20,7 @@ impl Store {
     /// An object whose UID is known: the same bytes, or other ones for the quarantine.
     pub(super) fn put_known<S: Read + Seek>(
         &self,
-        meta: &ObjectMeta,
-        header: &[u8],
+        (meta, header): (&ObjectMeta, &[u8]),
         bulks: &[BulkSpec],
         source: &mut S,
         known: &InstanceRecord,

@@ -70,7 +70,11 @@ fn sealed_files(store: &Store) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found
@@ -118,10 +122,17 @@ fn nothing_readable_is_on_disk_and_the_debug_form_says_nothing() {
                 continue;
             }
             let bytes = fs::read(&path).unwrap();
-            assert!(!bytes.windows(8).any(|window| window == b"ROENTGEN"), "{path:?}");
+            assert!(
+                !bytes.windows(8).any(|window| window == b"ROENTGEN"),
+                "{path:?}"
+            );
         }
     }
-    let debug = format!("{:?} {:?}", meta(STUDY, "1", "1.1"), store.study(STUDY).unwrap());
+    let debug = format!(
+        "{:?} {:?}",
+        meta(STUDY, "1", "1.1"),
+        store.study(STUDY).unwrap()
+    );
     assert!(!debug.contains("ROENTGEN") && !debug.contains("1.2.3") && !debug.contains("P1"));
 }
 
@@ -136,10 +147,15 @@ fn the_same_bytes_are_a_duplicate_and_other_bytes_go_to_quarantine() {
     let mut other_syntax = meta.clone();
     other_syntax.transfer_syntax_uid = "1.2.840.10008.1.2".into();
     for _ in 0..2 {
-        let Ok(Put::Conflict(kept)) = put(&store, &meta, &pixels(101)) else { panic!() };
+        let Ok(Put::Conflict(kept)) = put(&store, &meta, &pixels(101)) else {
+            panic!()
+        };
         assert_ne!(kept, id);
     }
-    assert!(matches!(put(&store, &other_syntax, &pixels(100)), Ok(Put::Conflict(_))));
+    assert!(matches!(
+        put(&store, &other_syntax, &pixels(100)),
+        Ok(Put::Conflict(_))
+    ));
     let quarantined = store.quarantined().unwrap();
     assert_eq!(quarantined.len(), 2);
     assert_eq!(store.objects(STUDY).unwrap().len(), 1);
@@ -149,9 +165,15 @@ fn the_same_bytes_are_a_duplicate_and_other_bytes_go_to_quarantine() {
     let gone = store.discard_quarantined(quarantined[0].id);
     assert_eq!(gone, Err(StoreError::Unknown("quarantined object")));
     for length in 200..207 {
-        assert!(matches!(put(&store, &meta, &pixels(length)), Ok(Put::Conflict(_))));
+        assert!(matches!(
+            put(&store, &meta, &pixels(length)),
+            Ok(Put::Conflict(_))
+        ));
     }
-    assert_eq!(put(&store, &meta, &pixels(300)), Err(StoreError::QuarantineFull));
+    assert_eq!(
+        put(&store, &meta, &pixels(300)),
+        Err(StoreError::QuarantineFull)
+    );
 }
 
 #[test]
@@ -161,10 +183,19 @@ fn two_threads_with_one_uid_store_one_object() {
     let outcomes: Vec<Put> = std::thread::scope(|scope| {
         let same = |_| scope.spawn(|| put(&store, &meta(STUDY, "1", "1.1"), &pixels(70_000)));
         let threads: Vec<_> = (0..4).map(same).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap().unwrap())
+            .collect()
     });
-    let new = outcomes.iter().filter(|put| matches!(put, Put::New(_))).count();
-    let duplicates = outcomes.iter().filter(|put| matches!(put, Put::Duplicate(_))).count();
+    let new = outcomes
+        .iter()
+        .filter(|put| matches!(put, Put::New(_)))
+        .count();
+    let duplicates = outcomes
+        .iter()
+        .filter(|put| matches!(put, Put::Duplicate(_)))
+        .count();
     assert_eq!((new, duplicates), (1, 3));
     assert_eq!(sealed_files(&store).len(), 1);
     assert_eq!(store.study(STUDY).unwrap().unwrap().objects, 1);
@@ -174,7 +205,12 @@ fn two_threads_with_one_uid_store_one_object() {
 fn studies_and_objects_are_listed_in_a_stable_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let rows = [("2", Some(2), None), ("1", Some(1), Some(2)), ("1", Some(1), Some(1)), ("0", None, Some(0))];
+    let rows = [
+        ("2", Some(2), None),
+        ("1", Some(1), Some(2)),
+        ("1", Some(1), Some(1)),
+        ("0", None, Some(0)),
+    ];
     for (number, (series, series_number, instance_number)) in rows.into_iter().enumerate() {
         let mut meta = meta(STUDY, series, &format!("9.{number}"));
         meta.series_number = series_number;
@@ -186,17 +222,29 @@ fn studies_and_objects_are_listed_in_a_stable_order() {
     let mut late = meta("1.2.4", "7", "8.1");
     late.received_ms = 9000;
     put(&store, &late, &pixels(10)).unwrap();
-    let order: Vec<_> =
-        store.objects(STUDY).unwrap().iter().map(|object| object.sop_uid.expose().clone()).collect();
+    let order: Vec<_> = store
+        .objects(STUDY)
+        .unwrap()
+        .iter()
+        .map(|object| object.sop_uid.expose().clone())
+        .collect();
     assert_eq!(order, ["9.2", "9.1", "9.0", "9.3"]);
     let study = store.study(STUDY).unwrap().unwrap();
     assert_eq!((study.series, study.objects), (3, 4));
-    assert_eq!((study.first_arrival_ms, study.last_arrival_ms), (1000, 1003));
+    assert_eq!(
+        (study.first_arrival_ms, study.last_arrival_ms),
+        (1000, 1003)
+    );
     assert_eq!(study.modalities, ["CT", "SR"]);
     let all = store.studies(10, |_| true).unwrap();
     assert_eq!(all[0].study_uid.expose(), "1.2.4");
     assert_eq!(store.studies(1, |_| true).unwrap().len(), 1);
-    assert!(store.studies(10, |study| study.objects > 9).unwrap().is_empty());
+    assert!(
+        store
+            .studies(10, |study| study.objects > 9)
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(store.study("9.9").unwrap(), None);
     assert!(store.objects("9.9").unwrap().is_empty());
 }
@@ -223,24 +271,47 @@ fn every_flipped_byte_of_a_sealed_file_is_noticed() {
     let part = &record.parts[0];
     let path = sealed_files(&store).remove(0);
     let whole = fs::read(&path).unwrap();
-    let spots = (0..80).chain((80..whole.len()).step_by(997)).chain(whole.len() - 60..whole.len());
+    let spots = (0..80)
+        .chain((80..whole.len()).step_by(997))
+        .chain(whole.len() - 60..whole.len());
     for at in spots {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         fs::write(&path, &flipped).unwrap();
-        let read = store.open_plain(part).map(|mut file| file.read_to_end(&mut Vec::new()));
+        let read = store
+            .open_plain(part)
+            .map(|mut file| file.read_to_end(&mut Vec::new()));
         assert!(!matches!(read, Ok(Ok(_))), "byte {at}");
-        let damage = Damage { file: part.sealed, problem: Problem::Digest };
-        assert_eq!(store.verify_study(STUDY).unwrap().damaged, [(id, damage)], "byte {at}");
+        let damage = Damage {
+            file: part.sealed,
+            problem: Problem::Digest,
+        };
+        assert_eq!(
+            store.verify_study(STUDY).unwrap().damaged,
+            [(id, damage)],
+            "byte {at}"
+        );
     }
-    for (bytes, problem) in [(Some(&whole[1..]), Problem::Length), (None, Problem::Missing)] {
+    for (bytes, problem) in [
+        (Some(&whole[1..]), Problem::Length),
+        (None, Problem::Missing),
+    ] {
         match bytes {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
-        let damage = Damage { file: part.sealed, problem };
-        assert_eq!(store.verify_study(STUDY).unwrap().damaged, [(id, damage.clone())]);
-        assert_eq!(store.open_sealed(&part.sealed).unwrap_err(), StoreError::Damaged(damage));
+        let damage = Damage {
+            file: part.sealed,
+            problem,
+        };
+        assert_eq!(
+            store.verify_study(STUDY).unwrap().damaged,
+            [(id, damage.clone())]
+        );
+        assert_eq!(
+            store.open_sealed(&part.sealed).unwrap_err(),
+            StoreError::Damaged(damage)
+        );
     }
     fs::write(&path, &whole).unwrap();
     let report = store.verify_study(STUDY).unwrap();
@@ -259,11 +330,17 @@ fn a_deleted_study_leaves_nothing_and_can_come_again() {
     assert_eq!(store.delete_study(STUDY), Ok(2));
     assert_eq!(store.delete_study(STUDY), Err(StoreError::Unknown("study")));
     assert_eq!(store.header(id), Err(StoreError::Unknown("object")));
-    assert_eq!((sealed_files(&store).len(), store.study_count().unwrap()), (1, 1));
+    assert_eq!(
+        (sealed_files(&store).len(), store.study_count().unwrap()),
+        (1, 1)
+    );
     drop(store);
     let store = open(folder.path());
     assert_eq!(store.study(STUDY).unwrap(), None);
-    assert!(matches!(put(&store, &meta(STUDY, "1", "1.1"), &pixels(10)), Ok(Put::New(_))));
+    assert!(matches!(
+        put(&store, &meta(STUDY, "1", "1.1"), &pixels(10)),
+        Ok(Put::New(_))
+    ));
 }
 
 #[test]
@@ -285,7 +362,10 @@ fn the_sweep_removes_files_without_a_record_and_reports_the_opposite() {
     fs::remove_file(seal::path_of(store.layout(), &lost)).unwrap();
     fs::write(path.with_file_name("notes.txt"), b"").unwrap();
     let swept = store.sweep().unwrap();
-    assert_eq!((swept.orphans, swept.missing_count, swept.foreign), (1, 1, 1));
+    assert_eq!(
+        (swept.orphans, swept.missing_count, swept.foreign),
+        (1, 1, 1)
+    );
     assert_eq!(swept.missing, [lost]);
     assert!(!path.exists());
 }
@@ -297,7 +377,10 @@ fn a_source_that_ends_early_leaves_nothing() {
     let meta = meta(STUDY, "1", "1.1");
     let bulks = [bulk(0, 70_000), bulk(70_000, 70_000)];
     let outcome = store.put(&meta, b"header", &bulks, &mut Cursor::new(pixels(100_000)));
-    assert_eq!(outcome, Err(StoreError::Source(std::io::ErrorKind::UnexpectedEof)));
+    assert_eq!(
+        outcome,
+        Err(StoreError::Source(std::io::ErrorKind::UnexpectedEof))
+    );
     assert!(sealed_files(&store).is_empty());
     assert_eq!(fs::read_dir(&store.layout().temporary).unwrap().count(), 0);
     assert!(store.locks.in_flight().unwrap().is_empty());
@@ -309,39 +392,63 @@ fn limits_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let meta = meta(STUDY, "1", "1.1");
-    let refuse = |meta: &ObjectMeta, header: &[u8], bulks: &[BulkSpec]| {
-        match store.put(meta, header, bulks, &mut Cursor::new(pixels(64))) {
-            Err(StoreError::Limit(limit)) => limit,
-            other => panic!("{other:?}"),
-        }
+    let refuse = |meta: &ObjectMeta, header: &[u8], bulks: &[BulkSpec]| match store.put(
+        meta,
+        header,
+        bulks,
+        &mut Cursor::new(pixels(64)),
+    ) {
+        Err(StoreError::Limit(limit)) => limit,
+        other => panic!("{other:?}"),
     };
     let long = vec![0; HEADER_BYTES_MAX + 1];
     assert_eq!(refuse(&meta, &long, &[]), Limit::Header(long.len()));
     let many = vec![bulk(0, 1); BULKS_MAX + 1];
     assert_eq!(refuse(&meta, b"head", &many), Limit::Bulks(many.len()));
     assert_eq!(refuse(&meta, b"hea", &[bulk(0, 1)]), Limit::Place);
-    assert_eq!(refuse(&meta, b"head", &[bulk(0, u64::MAX)]), Limit::Bulk(u64::MAX));
+    assert_eq!(
+        refuse(&meta, b"head", &[bulk(0, u64::MAX)]),
+        Limit::Bulk(u64::MAX)
+    );
     let mut outside = bulk(0, 10);
-    outside.frames = vec![Frame { offset: u64::MAX, length: 2 }];
+    outside.frames = vec![Frame {
+        offset: u64::MAX,
+        length: 2,
+    }];
     assert_eq!(refuse(&meta, b"head", &[outside]), Limit::FrameRange);
     let mut wordy = meta.clone();
     wordy.study.description = Phi::new("x".repeat(TEXT_BYTES_MAX + 1));
-    assert_eq!(refuse(&wordy, b"head", &[]), Limit::Text(TEXT_BYTES_MAX + 1));
+    assert_eq!(
+        refuse(&wordy, b"head", &[]),
+        Limit::Text(TEXT_BYTES_MAX + 1)
+    );
 }
 
 #[test]
 fn the_reserve_and_the_table_refuse_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let room: Room = crate::store::disk::room(folder.path()).unwrap();
-    let full = StoreOptions { reserve: Reserve { percent: 0, bytes: room.total }, ..options() };
+    let full = StoreOptions {
+        reserve: Reserve {
+            percent: 0,
+            bytes: room.total,
+        },
+        ..options()
+    };
     let key = crypto::keys::SymmetricKey::from_bytes(&[7; 32]);
     let master = crate::store::root::MasterKey { version: 1, key };
     let store = Store::open(folder.path(), &master, full).unwrap();
     let refused = put(&store, &meta(STUDY, "1", "1.1"), &pixels(10));
     assert!(matches!(refused, Err(StoreError::OutOfSpace { .. })));
-    assert!(matches!(store.spool().create(10), Err(StoreError::OutOfSpace { .. })));
+    assert!(matches!(
+        store.spool().create(10),
+        Err(StoreError::OutOfSpace { .. })
+    ));
     drop(store);
-    let one = StoreOptions { studies_max: 1, ..options() };
+    let one = StoreOptions {
+        studies_max: 1,
+        ..options()
+    };
     let store = Store::open(folder.path(), &master, one).unwrap();
     put(&store, &meta(STUDY, "1", "1.1"), &pixels(10)).unwrap();
     put(&store, &meta(STUDY, "1", "1.2"), &pixels(10)).unwrap();
@@ -356,33 +463,29 @@ fn several_bulk_values_have_their_own_keys_and_the_manifest_values_hold() {
     let store = open(folder.path());
     let source = pixels(200);
     let bulks = [bulk(0, 120), bulk(120, 80), bulk(200, 0)];
-    store.put(&meta(STUDY, "1", "1.1"), b"head", &bulks, &mut Cursor::new(&source)).unwrap();
+    store
+        .put(
+            &meta(STUDY, "1", "1.1"),
+            b"head",
+            &bulks,
+            &mut Cursor::new(&source),
+        )
+        .unwrap();
     let record = store.objects(STUDY).unwrap().remove(0);
     let (one, two) = (&record.parts[0], &record.parts[1]);
     assert!(one.key != two.key && one.id != two.id && one.commitment() != two.commitment());
     let digest = Digest::sha256(&source[120..]);
-    assert_eq!(two.plaintext, protocol::transfer::manifest::plain_digest(&two.salt, &digest));
+    assert_eq!(
+        two.plaintext,
+        protocol::transfer::manifest::plain_digest(&two.salt, &digest)
+    );
     assert_eq!(record.parts[2].length, 0);
     let mut empty = Vec::new();
-    store.open_plain(&record.parts[2]).unwrap().read_to_end(&mut empty).unwrap();
+    store
+        .open_plain(&record.parts[2])
+        .unwrap()
+        .read_to_end(&mut empty)
+        .unwrap();
     assert!(empty.is_empty());
     assert_eq!(record.parts[0].frames, bulks[0].frames);
-}
-
-/// Prints how fast objects are sealed and stored; says nothing on a loaded machine.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn measure_ingest() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    for (objects, length) in [(200, 512 * 1024), (1, 1 << 30)] {
-        let plain = pixels(length);
-        let began = std::time::Instant::now();
-        for number in 0..objects {
-            put(&store, &meta(STUDY, "1", &format!("{length}.{number}")), &plain).unwrap();
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        let rate = (objects * length) as f64 / 1e6 / seconds;
-        println!("{objects} x {length} B: {:.1} objects/s, {rate:.0} MB/s", objects as f64 / seconds);
-    }
 }

@@ -182,6 +182,11 @@ fn a_grant_must_name_its_place_its_log_and_its_reader() {
         let found = only(&world.archive(true));
         assert_eq!(found, (Check::Grants, "grants/1.env".to_owned(), expected));
     }
+}
+
+#[test]
+fn a_grant_needs_a_rule_and_the_hospitals_signature() {
+    let good = world::grant(1);
     let mut world = World::new();
     world.grant_as(
         &Grant {

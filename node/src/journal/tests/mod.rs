@@ -1,5 +1,7 @@
 //! The log survives a stop at every step, and tells what it cannot survive.
 
+mod writer;
+
 use std::fs;
 use std::path::Path;
 
@@ -30,7 +32,13 @@ fn entry(index: u64) -> Vec<u8> {
 }
 
 fn batch(from: u64, count: u64) -> Vec<NewEntry> {
-    (from..from + count).map(|index| NewEntry { index, entry: entry(index), payload: None }).collect()
+    (from..from + count)
+        .map(|index| NewEntry {
+            index,
+            entry: entry(index),
+            payload: None,
+        })
+        .collect()
 }
 
 fn payload(index: u64) -> SealedPayload {
@@ -42,10 +50,12 @@ fn check_whole(journal: &Journal, size: u64) {
     let reader = journal.reader();
     assert_eq!((journal.size(), reader.size()), (size, size));
     let mut next = 0;
-    reader.entries(0, size, |at, bytes| {
-        assert_eq!((at, bytes), (next, entry(at).as_slice()));
-        next += 1;
-    }).unwrap();
+    reader
+        .entries(0, size, |at, bytes| {
+            assert_eq!((at, bytes), (next, entry(at).as_slice()));
+            next += 1;
+        })
+        .unwrap();
     assert_eq!(next, size);
     let mut tree = Tree::new();
     for index in 0..size {
@@ -56,7 +66,10 @@ fn check_whole(journal: &Journal, size: u64) {
         assert_eq!(reader.root(size).unwrap(), tree.head().root);
     }
     for expected in tile::tiles(size) {
-        assert!(journal.files.published(&expected.path()).exists(), "{expected}");
+        assert!(
+            journal.files.published(&expected.path()).exists(),
+            "{expected}"
+        );
     }
 }
 
@@ -65,7 +78,13 @@ fn batches_of_all_sizes_make_one_log() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     let (mut journal, head) = open(&store).unwrap();
-    assert_eq!(head, TreeHead { size: 0, root: empty_root() });
+    assert_eq!(
+        head,
+        TreeHead {
+            size: 0,
+            root: empty_root()
+        }
+    );
     let mut size = 0;
     for count in [1, 1, 254, 1, 255, 256, 257, 1000, 3] {
         let signed = journal.append(&batch(size, count)).unwrap();
@@ -93,15 +112,27 @@ fn what_is_not_the_next_batch_is_refused_and_nothing_is_written() {
     let mut gap = batch(0, 3);
     gap[1].index = 5;
     assert_eq!(journal.append(&gap), index(1, 5));
-    assert_eq!(journal.append(&[]), Err(JournalError::Batch { entries: 0, bytes: 0 }));
+    assert_eq!(
+        journal.append(&[]),
+        Err(JournalError::Batch {
+            entries: 0,
+            bytes: 0
+        })
+    );
     let mut long = batch(0, 1);
     long[0].entry = vec![0; 65_536];
-    let refused = JournalError::TooLong { index: 0, length: 65_536 };
+    let refused = JournalError::TooLong {
+        index: 0,
+        length: 65_536,
+    };
     assert_eq!(journal.append(&long), Err(refused));
     long[0].entry.pop();
     journal.append(&long).unwrap();
     assert_eq!(journal.reader().entry(0).unwrap(), long[0].entry);
-    assert_eq!(journal.reader().entry(1), Err(JournalError::NoEntry { index: 1, size: 1 }));
+    assert_eq!(
+        journal.reader().entry(1),
+        Err(JournalError::NoEntry { index: 1, size: 1 })
+    );
 }
 
 #[test]
@@ -113,31 +144,37 @@ fn payloads_are_found_by_entry() {
     entries[1].payload = Some(payload(1));
     journal.append(&entries).unwrap();
     let reader = journal.reader();
-    assert_eq!((reader.payload(0).unwrap(), reader.payload(1).unwrap()), (None, Some(payload(1))));
-    assert_eq!(reader.payload(2), Err(JournalError::NoEntry { index: 2, size: 2 }));
+    assert_eq!(
+        (reader.payload(0).unwrap(), reader.payload(1).unwrap()),
+        (None, Some(payload(1)))
+    );
+    assert_eq!(
+        reader.payload(2),
+        Err(JournalError::NoEntry { index: 2, size: 2 })
+    );
 }
 
 /// How far the second batch gets before the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-enum Stop {
-    AfterPayloads,
-    AfterStage,
-    AfterCommit,
-    AfterApply,
-    AfterPublish,
+enum LastStep {
+    Payloads,
+    Stage,
+    Commit,
+    Apply,
+    Publish,
 }
 
-fn run_until(journal: &mut Journal, entries: &[NewEntry], stop: Stop) {
+fn run_until(journal: &mut Journal, entries: &[NewEntry], stop: LastStep) {
     journal.keep_payloads(entries).unwrap();
-    if stop >= Stop::AfterStage {
+    if stop >= LastStep::Stage {
         journal.stage_entries(entries).unwrap();
     }
-    if stop >= Stop::AfterCommit {
+    if stop >= LastStep::Commit {
         let signed = journal.commit().unwrap();
-        if stop >= Stop::AfterApply {
+        if stop >= LastStep::Apply {
             journal.apply().unwrap();
         }
-        if stop >= Stop::AfterPublish {
+        if stop >= LastStep::Publish {
             journal.publish(&signed).unwrap();
         }
     }
@@ -148,11 +185,11 @@ fn a_stop_after_any_step_keeps_what_was_committed_and_nothing_else() {
     for first in [0, 3, 256, 700] {
         for settle in [false, true] {
             for stop in [
-                Stop::AfterPayloads,
-                Stop::AfterStage,
-                Stop::AfterCommit,
-                Stop::AfterApply,
-                Stop::AfterPublish,
+                LastStep::Payloads,
+                LastStep::Stage,
+                LastStep::Commit,
+                LastStep::Apply,
+                LastStep::Publish,
             ] {
                 stop_after(first, settle, stop);
             }
@@ -160,7 +197,7 @@ fn a_stop_after_any_step_keeps_what_was_committed_and_nothing_else() {
     }
 }
 
-fn stop_after(first: u64, settle: bool, stop: Stop) {
+fn stop_after(first: u64, settle: bool, stop: LastStep) {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     let (mut journal, _) = open(&store).unwrap();
@@ -174,7 +211,7 @@ fn stop_after(first: u64, settle: bool, stop: Stop) {
     entries[0].payload = Some(payload(first));
     run_until(&mut journal, &entries, stop);
     drop(journal);
-    let committed = stop >= Stop::AfterCommit;
+    let committed = stop >= LastStep::Commit;
     let size = if committed { first + 300 } else { first };
     let (mut journal, head) = open(&store).unwrap();
     assert_eq!(head.size, size, "{first} {settle} {stop:?}");
@@ -197,8 +234,10 @@ fn unsynced_tiles_may_be_lost_or_torn() {
     journal.append(&batch(1100, 1)).unwrap();
     drop(journal);
     let log = folder.path().join("log");
-    let unsynced: Vec<_> =
-        snapshot(&log).into_iter().filter(|(path, bytes)| settled.get(path) != Some(bytes)).collect();
+    let unsynced: Vec<_> = snapshot(&log)
+        .into_iter()
+        .filter(|(path, bytes)| settled.get(path) != Some(bytes))
+        .collect();
     assert!(unsynced.len() > 8);
     let staged = fs::read(folder.path().join("journal/stage")).unwrap();
     for tear in [true, false] {
@@ -255,7 +294,10 @@ fn narrower_tiles_are_still_served() {
     for (from, count) in [(10, 90), (100, 200)] {
         journal.append(&batch(from, count)).unwrap();
         journal.settle().unwrap();
-        assert_eq!(before, (narrow("tile/0/000.p/10"), narrow("tile/entries/000.p/10")));
+        assert_eq!(
+            before,
+            (narrow("tile/0/000.p/10"), narrow("tile/entries/000.p/10"))
+        );
     }
     assert!(!journal.files.published("tile/0/000.p").exists());
     assert_eq!(narrow("tile/0/001.p/45"), None);
@@ -297,7 +339,10 @@ fn what_a_checkpoint_covers_is_never_shortened() {
     journal.settle().unwrap();
     journal.append(&batch(5, 5)).unwrap();
     drop(journal);
-    let (stage, tile) = (folder.path().join("journal/stage"), folder.path().join("log/tile"));
+    let (stage, tile) = (
+        folder.path().join("journal/stage"),
+        folder.path().join("log/tile"),
+    );
     let staged = fs::read(&stage).unwrap();
     // The stage is cut and its tiles are gone: the entries exist nowhere.
     fs::write(&stage, &staged[..staged.len() - 1]).unwrap();
@@ -347,7 +392,10 @@ fn another_key_or_a_missing_commit_point_is_refused() {
     let (mut journal, _) = open(&store).unwrap();
     journal.append(&batch(0, 3)).unwrap();
     drop(journal);
-    let other = LogIdentity { key: SigningKey::from_seed(&[6; 32]), ..identity() };
+    let other = LogIdentity {
+        key: SigningKey::from_seed(&[6; 32]),
+        ..identity()
+    };
     let refused = Journal::open(store.layout(), other, store.payloads()).err();
     assert!(matches!(refused, Some(JournalError::Checkpoint { .. })));
     let path = folder.path().join("journal/checkpoint");
@@ -363,7 +411,10 @@ fn a_failed_write_closes_the_journal_until_it_is_opened_again() {
     journal.append(&batch(0, 3)).unwrap();
     // The commit cannot be written: its temporary folder is gone.
     fs::rename(folder.path().join("tmp"), folder.path().join("away")).unwrap();
-    assert!(matches!(journal.append(&batch(3, 3)), Err(JournalError::Disk(_))));
+    assert!(matches!(
+        journal.append(&batch(3, 3)),
+        Err(JournalError::Disk(_))
+    ));
     fs::rename(folder.path().join("away"), folder.path().join("tmp")).unwrap();
     assert_eq!(journal.append(&batch(3, 3)), Err(JournalError::Closed));
     assert_eq!(journal.settle(), Err(JournalError::Closed));
@@ -383,17 +434,30 @@ fn the_cosigned_checkpoint_never_goes_back() {
     let small = journal.append(&batch(0, 3)).unwrap();
     let large = journal.append(&batch(3, 3)).unwrap();
     let reader = journal.reader();
-    assert_eq!(reader.publish_cosigned(large.clone()), Ok(Published::Stored));
+    assert_eq!(
+        reader.publish_cosigned(large.clone()),
+        Ok(Published::Stored)
+    );
     assert_eq!(reader.publish_cosigned(small), Ok(Published::Older));
-    assert_eq!(reader.publish_cosigned(large.clone()), Ok(Published::Stored));
+    assert_eq!(
+        reader.publish_cosigned(large.clone()),
+        Ok(Published::Stored)
+    );
     let sign = |size, root| {
         let head = TreeHead { size, root };
-        Checkpoint { origin: identity().origin, head }.sign(&identity().key)
+        Checkpoint {
+            origin: identity().origin,
+            head,
+        }
+        .sign(&identity().key)
     };
     let fork = sign(4, Digest::sha256(b"other"));
     assert_eq!(reader.publish_cosigned(fork), Err(JournalError::Fork(4)));
     let ahead = sign(7, Digest::sha256(b"other"));
-    let behind = JournalError::Behind { size: 6, cosigned: 7 };
+    let behind = JournalError::Behind {
+        size: 6,
+        cosigned: 7,
+    };
     assert_eq!(reader.publish_cosigned(ahead.clone()), Err(behind.clone()));
     drop(journal);
     let (journal, _) = open(&store).unwrap();
@@ -421,83 +485,11 @@ fn the_folder_passes_the_audit() {
     let log = folder.path().join("log");
     let listing = snapshot(&log).into_keys();
     let mut entries = 0;
-    let report = fsck::fsck(&Folder(log), &identity().verifier(), listing, |_, _| entries += 1);
+    let report = fsck::fsck(&Folder(log), &identity().verifier(), listing, |_, _| {
+        entries += 1
+    });
     assert!(report.intact(), "{report:?}");
     assert_eq!(entries, 1037);
-}
-
-#[test]
-fn the_writer_answers_each_submission() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open_store(folder.path());
-    let writer = LogWriter::start(open(&store).unwrap().0).unwrap();
-    let answers: Vec<_> =
-        (0..50).map(|number| writer.submit(batch(number * 4, 4)).unwrap()).collect();
-    let wrong = writer.submit(batch(999, 1)).unwrap();
-    let after = writer.submit(batch(200, 1)).unwrap();
-    for (number, answer) in (0..).zip(answers) {
-        assert!(answer.blocking_recv().unwrap().unwrap().head().size >= number * 4 + 4);
-    }
-    let refused = wrong.blocking_recv().unwrap();
-    assert!(matches!(refused, Err(AppendError::Refused(_))), "{refused:?}");
-    assert_eq!(after.blocking_recv().unwrap().unwrap().head().size, 201);
-    assert!(matches!(writer.submit(Vec::new()), Err(AppendError::Refused(_))));
-    let journal = writer.stop().unwrap();
-    assert!(journal.is_settled());
-    check_whole(&journal, 201);
-}
-
-#[test]
-fn the_writer_stays_closed_after_a_failure() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open_store(folder.path());
-    let writer = LogWriter::start(open(&store).unwrap().0).unwrap();
-    writer.submit(batch(0, 1)).unwrap().blocking_recv().unwrap().unwrap();
-    fs::rename(folder.path().join("tmp"), folder.path().join("away")).unwrap();
-    let failed = writer.submit(batch(1, 1)).unwrap().blocking_recv().unwrap();
-    fs::rename(folder.path().join("away"), folder.path().join("tmp")).unwrap();
-    let later = writer.submit(batch(1, 1)).unwrap().blocking_recv().unwrap();
-    assert!(matches!(failed, Err(AppendError::Failed(_))));
-    assert_eq!(failed, later);
-    assert_eq!(writer.reader().size(), 1);
-}
-
-#[test]
-fn the_witness_remembers_before_it_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (log, own) = (tempfile::tempdir().unwrap(), open_store(folder.path()));
-    let other = open_store(log.path());
-    let (mut journal, _) = open(&other).unwrap();
-    let first = journal.append(&batch(0, 3)).unwrap();
-    let second = journal.append(&batch(3, 4)).unwrap();
-    let key = identity().verifier();
-    let request = |old: u64, checkpoint: &SignedCheckpoint| AddCheckpoint {
-        old,
-        proof: journal.reader().consistency_proof(old, checkpoint.head().size).unwrap(),
-        checkpoint: checkpoint.clone(),
-    };
-    let witness = WitnessStore::new(own.kv());
-    let decide = |request: &AddCheckpoint| witness.decide(request, Some(&key)).unwrap();
-    assert_eq!(witness.decide(&request(0, &first), None).unwrap(), Err(Refusal::UnknownOrigin));
-    assert_eq!(witness.held(&identity().origin).unwrap(), None);
-    assert_eq!(decide(&request(0, &first)), Ok(*first.head()));
-    assert_eq!(decide(&request(0, &second)), Err(Refusal::Conflict { held: 3 }));
-    assert_eq!(decide(&request(3, &second)), Ok(*second.head()));
-    assert_eq!(decide(&request(0, &first)), Err(Refusal::Conflict { held: 7 }));
-    drop(witness);
-    drop(own);
-    let own = open_store(folder.path());
-    let witness = WitnessStore::new(own.kv());
-    let held = Held { head: *second.head(), note: second.encode() };
-    let origin = identity().origin;
-    assert_eq!(witness.held(&origin).unwrap().as_ref(), Some(&held));
-    let old = Held { head: *first.head(), note: first.encode() };
-    assert_eq!(witness.compare_and_set(&origin, Some(second.head()), &old), Ok(false));
-    assert_eq!(witness.compare_and_set(&origin, None, &held), Ok(false));
-    assert_eq!(witness.compare_and_set(&origin, Some(second.head()), &held), Ok(true));
-    let damaged = super::error::WitnessStoreError::Damaged(origin.to_string());
-    own.kv().put(b"witness/log.example/hospital", b"x").unwrap();
-    assert_eq!(witness.held(&origin), Err(damaged));
 }
 
 fn snapshot(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
@@ -509,41 +501,15 @@ fn snapshot(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                let name = path
+                    .strip_prefix(folder)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
                 found.insert(name, fs::read(path).unwrap());
             }
         }
     }
     found
-}
-
-/// Prints durable entries a second, with what waits gathered into batches of about 1,000.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn measure_append() {
-    const ENTRIES: u64 = 200_000;
-    let folder = tempfile::tempdir().unwrap();
-    let store = open_store(folder.path());
-    let writer = LogWriter::start(open(&store).unwrap().0).unwrap();
-    let sealed = SealedPayload::of(vec![7; 700]);
-    let began = std::time::Instant::now();
-    let mut waiting = std::collections::VecDeque::new();
-    for index in 0..ENTRIES {
-        let new = NewEntry { index, entry: vec![1; 600], payload: Some(sealed.clone()) };
-        waiting.push_back(writer.submit(vec![new]).unwrap());
-        if waiting.len() == 4096 {
-            waiting.pop_front().unwrap().blocking_recv().unwrap().unwrap();
-        }
-    }
-    for answer in waiting {
-        answer.blocking_recv().unwrap().unwrap();
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    println!("{ENTRIES} entries: {:.0}/s", ENTRIES as f64 / seconds);
-    let began = std::time::Instant::now();
-    for index in ENTRIES..ENTRIES + 100 {
-        let new = NewEntry { index, entry: vec![1; 600], payload: Some(sealed.clone()) };
-        writer.submit(vec![new]).unwrap().blocking_recv().unwrap().unwrap();
-    }
-    println!("one at a time: {:.1} ms each", began.elapsed().as_secs_f64() * 10.0);
 }
