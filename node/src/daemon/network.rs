@@ -58,10 +58,6 @@ pub fn config(settings: &Settings, roster: &Roster) -> MeshConfig {
 }
 
 /// Whether others could dial the address as it stands: an address of one machine, and a port.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the address's parts are libp2p's own list, and only these four can be indefinite"
-)]
 fn is_definite(address: &Multiaddr) -> bool {
     use libp2p::multiaddr::Protocol as Part;
     let vague = |part: Part<'_>| {
