@@ -65,17 +65,13 @@ struct Input {
 /// The demo could not begin: no folder, no input, no runtime.
 pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Summary> {
     let folder = Scratch::new()?;
+    let export = export_folder(options, &folder.0)?;
     let input = gather(options, &folder.0, say)?;
     let modalities: Vec<String> = input
         .others
         .iter()
         .map(|study| study.modality.clone())
         .collect();
-    let export = match &options.export {
-        Some(folder) => std::path::absolute(folder)?,
-        None => folder.0.join("archives"),
-    };
-    fs::create_dir_all(&export).with_context(|| export.display().to_string())?;
     let world = World::found(&folder.0, &modalities).context("the consortium")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -104,6 +100,22 @@ pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Sum
         anyhow::Ok(())
     })?;
     Ok(summary)
+}
+
+/// Where archives go. They are never written over others: that is said before the play, not after.
+fn export_folder(options: &Options, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let export = match &options.export {
+        Some(folder) => std::path::absolute(folder)?,
+        None => scratch.join("archives"),
+    };
+    fs::create_dir_all(&export).with_context(|| export.display().to_string())?;
+    for who in EVERYBODY {
+        let taken = export.join(who.name());
+        if taken.exists() {
+            bail!("{}: is there already: name another folder", taken.display());
+        }
+    }
+    Ok(export)
 }
 
 /// The whole play.
