@@ -12,6 +12,7 @@ pub mod consortium;
 pub mod disk;
 pub mod faults;
 pub mod host;
+pub mod report;
 pub mod run;
 pub mod search;
 mod shell;

@@ -17,6 +17,7 @@ mod node;
 pub mod output;
 mod policy;
 mod secret;
+mod sim;
 mod studies;
 
 use std::process::ExitCode;
@@ -68,6 +69,9 @@ enum Noun {
     /// The audit log, for others.
     #[command(subcommand)]
     Audit(audits::Command),
+    /// The same network on virtual time, with faults.
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// A whole network on this machine: one case from arrival to verified audit.
     Demo,
 }
@@ -83,6 +87,7 @@ impl Noun {
             Self::Study(command) => command.run(out),
             Self::Desk(command) => command.run(out),
             Self::Audit(command) => command.run(out),
+            Self::Sim(command) => command.run(out),
             // It came before all others: see `main`.
             Self::Demo => Ok(()),
         }
