@@ -126,6 +126,9 @@ pub enum ManifestError {
     /// A version or a hash algorithm that this code does not know.
     #[error("the manifest has a version or a hash algorithm that this release does not know")]
     Unknown,
+    /// More bulk values or frames than such a study may have.
+    #[error("the manifest has more bulk values or frames than are accepted")]
+    TooDeep,
     /// More objects than a study may have.
     #[error("the manifest has {0} objects; at most 50000 are accepted")]
     TooMany(usize),
@@ -149,6 +152,7 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`].
     pub fn decode_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        super::bounds::check(bytes)?;
         let manifest =
             Self::decode(bytes).map_err(|_| ManifestError::Malformed("not a manifest"))?;
         if manifest.version != 1 || manifest.hash != "sha-256" {
