@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::sim as simulated;
 pub use output::Output;
 
 /// Hospitals read for each other: no cloud, no centre, a signed record of who looked.
@@ -71,7 +72,7 @@ enum Noun {
     Audit(audits::Command),
     /// The same network on virtual time, with faults.
     #[command(subcommand)]
-    Sim(sim::Command),
+    Sim(simulated::Command),
     /// A whole network on this machine: one case from arrival to verified audit.
     Demo,
 }
