@@ -7,10 +7,12 @@
 pub mod faults;
 pub mod golden;
 pub mod image;
+pub mod network;
 pub mod node;
 pub mod place;
 
 pub use faults::{Class, Faults, Kind, Plan};
 pub use image::Journal;
+pub use network::Network;
 pub use node::{Output, Process, run};
 pub use place::{binary, corpus, long, python, skip};
