@@ -42,9 +42,17 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ManifestError> {
             counts.bulks += 1;
             each(bulk, FRAME, &mut |_| {
                 counts.frames += 1;
-                if counts.frames > FRAMES_MAX { Err(ManifestError::TooDeep) } else { Ok(()) }
+                if counts.frames > FRAMES_MAX {
+                    Err(ManifestError::TooDeep)
+                } else {
+                    Ok(())
+                }
             })?;
-            if counts.bulks > BULKS_MAX { Err(ManifestError::TooDeep) } else { Ok(()) }
+            if counts.bulks > BULKS_MAX {
+                Err(ManifestError::TooDeep)
+            } else {
+                Ok(())
+            }
         })
     })
 }
@@ -64,7 +72,9 @@ fn each(
             continue;
         }
         let length = decode_varint(&mut bytes).map_err(malformed)?;
-        let length = usize::try_from(length).ok().filter(|length| *length <= bytes.len());
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= bytes.len());
         let length = length.ok_or(ManifestError::Malformed("not a manifest"))?;
         let (inner, rest) = bytes.split_at(length);
         found(inner)?;
@@ -82,19 +92,37 @@ mod tests {
     #[test]
     fn empty_objects_are_counted_before_they_are_made() {
         let many = [0x2a, 0x00].repeat(limits::OBJECTS_MAX + 1);
-        assert_eq!(check(&many), Err(ManifestError::TooMany(limits::OBJECTS_MAX + 1)));
+        assert_eq!(
+            check(&many),
+            Err(ManifestError::TooMany(limits::OBJECTS_MAX + 1))
+        );
     }
 
     #[test]
     fn nested_counts_add_up_over_all_objects() {
-        let bulk = Bulk { frames: vec![Frame::default(); 1_000], ..Bulk::default() };
-        let object = Object { bulks: vec![bulk; 10], ..Object::default() };
-        let manifest = Manifest { objects: vec![object; 106], ..Manifest::default() };
-        assert_eq!(check(&manifest.encode_to_vec()), Err(ManifestError::TooDeep));
+        let bulk = Bulk {
+            frames: vec![Frame::default(); 1_000],
+            ..Bulk::default()
+        };
+        let object = Object {
+            bulks: vec![bulk; 10],
+            ..Object::default()
+        };
+        let manifest = Manifest {
+            objects: vec![object; 106],
+            ..Manifest::default()
+        };
+        assert_eq!(
+            check(&manifest.encode_to_vec()),
+            Err(ManifestError::TooDeep)
+        );
     }
 
     #[test]
     fn cut_bytes_are_malformed() {
-        assert_eq!(check(&[0x2a, 0x05, 0]), Err(ManifestError::Malformed("not a manifest")));
+        assert_eq!(
+            check(&[0x2a, 0x05, 0]),
+            Err(ManifestError::Malformed("not a manifest"))
+        );
     }
 }
