@@ -1,13 +1,16 @@
 //! Inflates a deflated data set (PS3.5 section A.5), with a bound on what comes out.
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Output is handed on in pieces of this size.
 const PIECE_LEN: usize = 64 * 1024;
 
 /// Bytes that may follow the stream: one pads it to an even length.
-const PADDING_MAX: u64 = 1;
+const PADDING_MAX: usize = 1;
+
+/// The length of the end of a gzip member.
+const GZIP_END_LEN: usize = 8;
 
 /// Why a deflated data set cannot be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +37,9 @@ pub enum InflateError {
 
 /// Inflates `source` into `out` and returns the number of bytes written, at most `limit`.
 ///
-/// The stream is raw (RFC 1951); one with a zlib header (RFC 1950), which some writers produce,
-/// is taken as well.
+/// The stream is raw (RFC 1951). What some writers produce is taken as well: a zlib header (RFC
+/// 1950), or the end of a gzip member after the stream (CRC-32 and length, RFC 1952 section 2.3.1)
+/// if it is right.
 ///
 /// # Errors
 /// [`InflateError`]; `out` may then hold part of the output.
@@ -46,6 +50,7 @@ pub fn inflate<R: Read, W: Write>(source: R, mut out: W, limit: u64) -> Result<u
         .map_err(|e| InflateError::Read(e.kind()))?;
     let mut stream = Decompress::new(has_zlib_header(head));
     let mut piece = vec![0; PIECE_LEN];
+    let mut check = Crc::new();
     loop {
         let input = source
             .fill_buf()
@@ -61,6 +66,7 @@ pub fn inflate<R: Read, W: Write>(source: R, mut out: W, limit: u64) -> Result<u
             return Err(InflateError::TooLarge);
         }
         let made = (stream.total_out() - before_out) as usize;
+        check.update(&piece[..made]);
         out.write_all(&piece[..made])
             .map_err(|e| InflateError::Write(e.kind()))?;
         match status {
@@ -71,9 +77,12 @@ pub fn inflate<R: Read, W: Write>(source: R, mut out: W, limit: u64) -> Result<u
             Status::Ok | Status::BufError => {}
         }
     }
-    let rest = io::copy(&mut source.take(PADDING_MAX + 1), &mut io::sink())
-        .map_err(|e| InflateError::Read(e.kind()))?;
-    if rest > PADDING_MAX {
+    let mut rest = Vec::new();
+    let longest = (GZIP_END_LEN + PADDING_MAX) as u64;
+    (source.take(longest + 1).read_to_end(&mut rest)).map_err(|e| InflateError::Read(e.kind()))?;
+    let gzip_end = [check.sum().to_le_bytes(), check.amount().to_le_bytes()].concat();
+    let padding = rest.strip_prefix(&gzip_end[..]).unwrap_or(&rest);
+    if padding.len() > PADDING_MAX {
         return Err(InflateError::Trailing);
     }
     Ok(stream.total_out())
@@ -91,7 +100,7 @@ fn has_zlib_header(head: &[u8]) -> bool {
 mod tests {
     use super::*;
     use flate2::Compression;
-    use flate2::write::{DeflateEncoder, ZlibEncoder};
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     fn raw(data: &[u8]) -> Vec<u8> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -108,7 +117,13 @@ mod tests {
         zlib.write_all(&data).expect("in memory");
         let mut padded = raw(&data);
         padded.push(0);
-        for stream in [raw(&data), padded, zlib.finish().expect("in memory")] {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&data).expect("in memory");
+        // Without name and comment the head of a member is 10 bytes.
+        let gzip = gzip.finish().expect("in memory").split_off(10);
+        let padded_gzip = [&gzip[..], &[0]].concat();
+        let zlib = zlib.finish().expect("in memory");
+        for stream in [raw(&data), padded, zlib, gzip, padded_gzip] {
             let mut out = Vec::new();
             assert_eq!(inflate(&stream[..], &mut out, 300_000), Ok(300_000));
             assert_eq!(out, data);
@@ -129,8 +144,10 @@ mod tests {
         );
         assert_eq!(inflate_to(b"", 1), Err(InflateError::Truncated));
         assert_eq!(inflate_to(&[0xff; 64], 1 << 20), Err(InflateError::Corrupt));
-        let mut tail = stream;
-        tail.extend([0, 0]);
-        assert_eq!(inflate_to(&tail, 1 << 20), Err(InflateError::Trailing));
+        // Two bytes are no padding, and another stream's end is not this one's.
+        for more in [&[0; 2][..], &[0; 8], &[0; 10]] {
+            let tail = [&stream[..], more].concat();
+            assert_eq!(inflate_to(&tail, 1 << 20), Err(InflateError::Trailing));
+        }
     }
 }
