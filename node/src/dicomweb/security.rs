@@ -77,7 +77,9 @@ impl Guard {
     /// [`Refused`].
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let host = single(headers, &HOST).ok_or(Refused::Host)?;
-        if !self.is_ours(host) {
+        // A name that was rebound to loopback is what this is against. Some clients (dicomweb-client
+        // of Python is one) leave the port away, which names no other machine.
+        if !self.is_ours(host) && !is_loopback(host) {
             return Err(Refused::Host);
         }
         if headers.contains_key(ORIGIN) {
@@ -104,18 +106,20 @@ impl Guard {
 
     /// Whether `authority` names this machine's loopback and our port.
     fn is_ours(&self, authority: &str) -> bool {
-        let Some((name, port)) = authority.rsplit_once(':') else {
-            return false;
-        };
-        port.parse() == Ok(self.port)
-            && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]")
+        let named = authority.rsplit_once(':');
+        named.is_some_and(|(name, port)| is_loopback(name) && port.parse() == Ok(self.port))
     }
+}
+
+/// Whether `name` is one of this machine alone, as a Host header has it.
+fn is_loopback(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]"
 }
 
 /// Why a request is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The Host header is missing or names another machine or port.
+    /// The Host header is missing or names another machine or another port.
     #[error("unknown host")]
     Host,
     /// The request comes from another site.
@@ -203,6 +207,8 @@ mod tests {
             "127.0.0.1:8042",
             "[::1]:8042",
             "LOCALHOST:8042",
+            "localhost",
+            "[::1]",
         ] {
             assert_eq!(
                 verdict(&[("host", host), ("authorization", &bearer)]),
@@ -212,9 +218,10 @@ mod tests {
         }
         let hosts = [
             "evil.example:8042",
-            "localhost",
+            "evil.example",
             "localhost:80",
             "localhost.evil:8042",
+            "localhost.evil",
             "8042",
         ];
         for host in hosts {
