@@ -1,6 +1,6 @@
 //! The holdings as the DICOMweb pages see them: served as they arrive, gone when purged.
 
-use super::holdings::{Held, HeldObject, Holdings, LeaseKey};
+use super::holdings::{Held, HeldObject, Holdings};
 use crate::dicom::split::{BulkRange, FrameRange, header_without_bulk, split};
 use crate::dicom::syntax::{self, Encoding};
 use crate::dicom::uid::Uid;
@@ -121,6 +121,18 @@ impl StudySource for Holdings {
             Ok(first.chain(rest).boxed())
         })
     }
+
+    fn opened(&self, instance: &Instance) {
+        for held in self.all() {
+            let mut inner = held.lock();
+            let mut objects = inner.objects.iter();
+            let found = objects.find(|object| is_shown(object, instance));
+            if let Some(id) = found.map(|object| object.object_id) {
+                inner.opened.insert(id);
+                return;
+            }
+        }
+    }
 }
 
 impl Holdings {
@@ -132,7 +144,7 @@ impl Holdings {
             let found = inner
                 .objects
                 .iter()
-                .find(|object| Arc::ptr_eq(&object.instance.header, &instance.header));
+                .find(|object| is_shown(object, instance));
             let Some(object) = found else { continue };
             if bulk >= object.files {
                 return Err(SourceError::Failed);
@@ -145,20 +157,11 @@ impl Holdings {
         }
         Err(SourceError::Gone)
     }
+}
 
-    /// Says that a person opened an object that has no bulk value (a report, a presentation state).
-    pub fn mark_opened(&self, key: LeaseKey, object_id: [u8; 16]) {
-        for held in self.all().iter().filter(|held| held.key() == key) {
-            let mut inner = held.lock();
-            if inner
-                .objects
-                .iter()
-                .any(|object| object.object_id == object_id)
-            {
-                inner.opened.insert(object_id);
-            }
-        }
-    }
+/// Whether a held object is the one that a page shows.
+fn is_shown(object: &HeldObject, shown: &Instance) -> bool {
+    Arc::ptr_eq(&object.instance.header, &shown.header)
 }
 
 /// Bytes that are being read of one bulk value.

@@ -35,7 +35,10 @@ impl Pages {
     pub(super) async fn file(&self, instance: Arc<Instance>) -> Result<ByteStream, SourceError> {
         let mut opened = match instance.bulks.first() {
             Some(bulk) => Some(self.open(&instance, 0, 0..bulk.length).await?),
-            None => None,
+            None => {
+                self.source.opened(&instance);
+                None
+            }
         };
         let head = part10::head(&instance.sop_class, &instance.instance, instance.syntax);
         let pages = self.clone();

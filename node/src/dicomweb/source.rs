@@ -100,4 +100,8 @@ pub trait StudySource: Send + Sync + 'static {
         bulk: usize,
         range: Range<u64>,
     ) -> BoxFuture<'a, Result<ByteStream, SourceError>>;
+
+    /// Hears that a person got an instance that has no bulk value (a report, a presentation state):
+    /// nothing of it is read.
+    fn opened(&self, instance: &Instance);
 }

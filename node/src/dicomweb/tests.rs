@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -30,6 +31,8 @@ pub(crate) struct Memory {
     pub(crate) missing: Option<Uid>,
     /// Bulk values of this instance break off half-way.
     pub(crate) broken: Option<Uid>,
+    /// How often an instance without bulk values was opened.
+    opened: Arc<AtomicU64>,
 }
 
 impl Memory {
@@ -92,6 +95,10 @@ impl StudySource for Memory {
             }
             Ok(stream::iter(pieces).boxed())
         })
+    }
+
+    fn opened(&self, _instance: &Instance) {
+        self.opened.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -316,6 +323,25 @@ async fn a_study_is_served_bit_for_bit() {
     assert!(frame.parts() == [pixels]);
     let bulk = format!("{}/bulkdata/7FE00010", url(&instances[0]));
     assert!(desk.get(&bulk, "application/octet-stream").await.body == pixels);
+}
+
+/// A structured report has no bulk value; reading it is still opening it.
+#[tokio::test]
+async fn what_has_no_bulk_value_is_opened_too() {
+    let (mut memory, instances) = phantom();
+    let text = Instance {
+        bulks: Vec::new(),
+        ..Instance::clone(&instances[1])
+    };
+    let study = memory.instances.get_mut(&instances[1].study);
+    study.expect("it was added")[1] = Arc::new(text);
+    let opened = Arc::clone(&memory.opened);
+    let desk = Desk::start(memory).await;
+    for (instance, count) in [(&instances[0], 0), (&instances[1], 1)] {
+        let reply = desk.get(&url(instance), "application/dicom").await;
+        assert!(reply.whole);
+        assert_eq!(opened.load(Ordering::SeqCst), count);
+    }
 }
 
 #[tokio::test]

@@ -110,10 +110,6 @@ impl Held {
         lock(&self.inner)
     }
 
-    pub(in crate::desk) const fn key(&self) -> LeaseKey {
-        self.key
-    }
-
     /// Whether it was purged.
     pub(in crate::desk) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
