@@ -8,6 +8,7 @@ use crate::document::report::Section;
 use crate::ids::{CaseId, Fence, NodeId, OfferId, StudyId, SubjectId};
 use crate::urgency::Urgency;
 use crate::wire::case::Message;
+use crypto::digest::Digest;
 
 /// Names one effect, so that its outcome finds what waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -229,6 +230,12 @@ pub enum Effect {
         fence: Fence,
         /// Its owner.
         owner: NodeId,
+    },
+    /// Remove what was made for a release that can no longer be granted or fetched. No outcome: what
+    /// stays is removed at the next start (see [`crate::core::Core::live_releases`]).
+    DropRelease {
+        /// SHA-256 of the sealed manifest.
+        manifest: Digest,
     },
     /// Page the hospital's own people. No outcome in this version: it is repeated by rule.
     Page {

@@ -148,7 +148,7 @@ impl Run {
                 bytes: 63_000_000,
                 objects: 120,
             },
-            Effect::Page { .. } => return,
+            Effect::DropRelease { .. } | Effect::Page { .. } => return,
         };
         let delay = 1 + self.below(20_000);
         self.after(delay, Happening::Outcome { to, life, outcome });

@@ -3,16 +3,15 @@
 //! A seed chooses the moment: which step of the path has been seen, and how long after it. The
 //! sender sends again what was not acknowledged; the reader's desk is left alone.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use node::dicom::synth::SynthConfig;
-use serde_json::{Value, json};
 
-use crate::book::{self, Seen};
+use crate::book::Seen;
 use crate::net::{LOOK, Net};
+use crate::path::{People, check};
 use crate::sent::Sender;
 use crate::world::World;
 
@@ -91,22 +90,6 @@ pub fn run(seed: u64) -> Result<()> {
     check(&net, &sender, &seen).with_context(told)
 }
 
-/// What must hold at the end.
-fn check(net: &Net<'_>, sender: &Sender, seen: &[Seen]) -> Result<()> {
-    let archived = book::export(net)?;
-    for checkpoint in seen {
-        checkpoint.continues(&archived)?;
-    }
-    for node in [&net.reader, &net.hospital, &net.witness] {
-        node.stop_well()?;
-    }
-    let cases = book::cases(net.world)?;
-    ensure!(cases > 0, "no case");
-    let reports = std::fs::read_dir(net.world.reports())?.count();
-    ensure!(reports >= cases, "{reports} reports of {cases} cases");
-    sender.compare(net.world, &sender.acknowledged)
-}
-
 /// The path of one case, and how far it was seen to be.
 struct Path<'n, 'w> {
     net: &'n Net<'w>,
@@ -164,113 +147,17 @@ impl<'n, 'w> Path<'n, 'w> {
     /// case is closed and the desk holds nothing, after the kill.
     fn read(&self) -> Result<()> {
         let until = Instant::now() + PATH;
-        let mut desk = Deeds::default();
+        let reached = |step: &str| self.reached(step);
+        let mut people = People::new(self.net, &reached);
         loop {
-            let (cases, leases) = (self.cases(&mut desk), self.desk(&mut desk)?);
-            let done = cases? && leases && self.killed.load(Ordering::SeqCst);
+            let done = people.look()? && self.killed.load(Ordering::SeqCst);
             if done && self.sent.load(Ordering::SeqCst) {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("the path does not end: {:?}\n{}", desk, self.picture());
+                bail!("the path does not end: {}", people.picture());
             }
             std::thread::sleep(LOOK);
         }
     }
-
-    /// The hospital's side: whether all cases are closed. It may be down.
-    fn cases(&self, deeds: &mut Deeds) -> Result<bool> {
-        let hospital = &self.net.hospital;
-        let Ok(answer) = hospital.ask(&json!({ "cmd": "cases" })) else {
-            return Ok(false);
-        };
-        let cases = answer["cases"].as_array().context("no cases")?;
-        let mut closed = !cases.is_empty();
-        for case in cases {
-            self.reached("case");
-            let (state, case) = (&case["state"], &case["case"]);
-            ensure!(*state != "cancelled", "nobody cancelled a case");
-            if *state == "delivered" {
-                self.reached("delivered");
-                let request = json!({ "cmd": "case-close", "case": case, "reason": "read" });
-                // The hospital may die under it: it is asked again.
-                let asked = hospital.ask(&request);
-                deeds.closing = asked.err().map(|error| format!("{error:#}"));
-                self.reached("closing");
-            }
-            closed &= *state == "closed";
-        }
-        Ok(closed)
-    }
-
-    /// The desk's side, which is up all the time: whether it holds nothing.
-    fn desk(&self, deeds: &mut Deeds) -> Result<bool> {
-        let reader = &self.net.reader;
-        let offers = reader.ask(&json!({ "cmd": "offers" }))?;
-        for offer in offers["offers"].as_array().context("no offers")? {
-            self.reached("offer");
-            let name = offer["offer"].to_string();
-            if deeds.claimed.insert(name) {
-                let request = json!({ "cmd": "claim", "offer": offer["offer"] });
-                let asked = reader.ask(&request);
-                deeds.claims.push(format!("{offer} {asked:?}"));
-                self.reached("claimed");
-            }
-        }
-        let leases = reader.ask(&json!({ "cmd": "leases" }))?;
-        let leases = leases["leases"].as_array().context("no leases")?;
-        for lease in leases {
-            let Some(fence) = lease["fence"].as_u64() else {
-                continue;
-            };
-            self.reached("leased");
-            if !deeds.reported.contains(&fence) && self.fetched(fence)? {
-                self.reached("fetched");
-                reader.ask(&report(fence))?;
-                deeds.reported.insert(fence);
-                self.reached("reported");
-            }
-        }
-        Ok(leases.is_empty())
-    }
-
-    fn fetched(&self, fence: u64) -> Result<bool> {
-        let events = self.net.reader.ask(&json!({ "cmd": "events" }))?;
-        let events = events["events"].as_array().context("no events")?;
-        let whole = |event: &Value| event["step"] == "all-images" && event["fence"] == fence;
-        Ok(events.iter().any(whole))
-    }
-
-    /// Where everything stands, for a failure.
-    fn picture(&self) -> String {
-        let mut text = String::new();
-        for (node, questions) in [
-            (&self.net.hospital, ["status", "cases", "studies", "events"]),
-            (&self.net.reader, ["status", "offers", "leases", "events"]),
-        ] {
-            for cmd in questions {
-                text += &format!("{cmd}: {:?}\n", node.ask(&json!({ "cmd": cmd })));
-            }
-        }
-        text
-    }
-}
-
-/// What the person at the desk did.
-#[derive(Debug, Default)]
-struct Deeds {
-    claimed: BTreeSet<String>,
-    claims: Vec<String>,
-    reported: BTreeSet<u64>,
-    closing: Option<String>,
-}
-
-fn report(fence: u64) -> Value {
-    json!({
-        "cmd": "report", "fence": fence, "template": "free-text", "language": "de", "final": true,
-        "sections": [
-            { "name": "findings", "text": "Test. The images are complete and readable." },
-            { "name": "impression", "text": "No statement about a patient." },
-        ],
-    })
 }

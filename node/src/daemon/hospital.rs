@@ -1,10 +1,12 @@
 //! The hospital role: takes images, serves releases, and tells the core of both.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use crypto::digest::Digest;
 use futures::FutureExt as _;
 use protocol::ids::{NodeId, StudyId};
 use tokio::sync::mpsc;
@@ -57,11 +59,19 @@ fn releases(settings: &Settings) -> PathBuf {
 }
 
 /// What the core's effects need of a hospital; `None` for a node that is none.
-pub(super) fn owner(settings: &Settings, vault: &Vault) -> anyhow::Result<Option<Arc<Owner>>> {
+/// Releases that are not in `live` are removed.
+pub(super) fn owner(
+    settings: &Settings,
+    vault: &Vault,
+    live: &BTreeSet<Digest>,
+) -> anyhow::Result<Option<Arc<Owner>>> {
     let Some(hospital) = &settings.hospital else {
         return Ok(None);
     };
     let folder = ReleaseFolder::open(&releases(settings))?;
+    if let Err(error) = folder.retain(live) {
+        tracing::warn!(%error, "releases that are over are not removed");
+    }
     let maker = ReleaseMaker::new(Arc::new(vault.clone()), folder);
     Ok(Some(Arc::new(Owner::new(vault.clone(), hospital, maker))))
 }

@@ -2,6 +2,7 @@
 
 use std::net::ToSocketAddrs as _;
 
+use crypto::digest::Digest;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::audit::record::StudyRecord;
@@ -87,6 +88,12 @@ impl OwnerPort for Owner {
         self.releases
             .prepare(studies, offer, &prekey)
             .map_err(Undone::of)
+    }
+
+    fn drop_release(&self, manifest: Digest) {
+        if let Err(error) = self.releases.discard(&manifest) {
+            tracing::warn!(release = %manifest, %error, "a release that is over is not removed");
+        }
     }
 
     fn deliver(&self, delivery: Delivery) -> BoxFuture<'static, Result<Delivered, Undone>> {

@@ -75,7 +75,7 @@ async fn start_cases(
     *life.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     let (handle, queues) = driver::queues();
     let StreamControl { opener, incoming } = given.streams;
-    let owner = hospital::owner(settings, &vault)?;
+    let owner = hospital::owner(settings, &vault, &core.live_releases())?;
     let desk = reader::start((settings, trust, secrets), opener, life).await?;
     facts.log(log.clone(), log_key, vault.clone());
     let known = core

@@ -145,6 +145,11 @@ impl Effects {
             | Effect::Deliver { .. }) => self.begin_owner(owner),
             desk @ (Effect::Fetch { .. } | Effect::Purge { .. }) => self.begin_desk(desk),
             Effect::PublishAdvert { advert } => self.publish(advert),
+            Effect::DropRelease { manifest } => {
+                if let Some(owner) = self.owner.clone() {
+                    tokio::task::spawn_blocking(move || owner.drop_release(manifest));
+                }
+            }
             Effect::Page { case, reason } => {
                 tracing::warn!(%case, reason, "PAGE: this case needs a person");
                 let detail = json!({ "case": case.to_string(), "reason": reason });
@@ -199,6 +204,7 @@ impl Effects {
             | Effect::PublishAdvert { .. }
             | Effect::Fetch { .. }
             | Effect::Purge { .. }
+            | Effect::DropRelease { .. }
             | Effect::Page { .. } => {}
         }
     }
@@ -241,6 +247,7 @@ impl Effects {
             | Effect::PrepareRelease { .. }
             | Effect::Deliver { .. }
             | Effect::PublishAdvert { .. }
+            | Effect::DropRelease { .. }
             | Effect::Page { .. } => {}
         }
     }

@@ -302,6 +302,7 @@ impl Driver {
                 | Effect::PublishAdvert { .. }
                 | Effect::Fetch { .. }
                 | Effect::Purge { .. }
+                | Effect::DropRelease { .. }
                 | Effect::Page { .. }) => self.effects.begin(other),
             }
         }

@@ -1,5 +1,6 @@
 //! What the driver asks of the node's other parts: the owner's store, the reader's desk.
 
+use crypto::digest::Digest;
 use futures::future::BoxFuture;
 use protocol::document::grant::Prepared;
 use protocol::ids::{Fence, NodeId, OfferId, StudyId};
@@ -53,6 +54,10 @@ pub trait OwnerPort: Send + Sync + 'static {
         offer: OfferId,
         prekey: [u8; 32],
     ) -> Result<Prepared, Undone>;
+
+    /// Removes what was made for a release that is over. Blocks. What cannot be removed is said,
+    /// and goes at the next start.
+    fn drop_release(&self, manifest: Digest);
 
     /// Delivers a report; the core asks again after a failure.
     fn deliver(&self, delivery: Delivery) -> BoxFuture<'static, Result<Delivered, Undone>>;

@@ -149,6 +149,24 @@ impl ReleaseFolder {
         })
     }
 
+    /// Removes every release that is not in `live`: a crash may have come before it was removed.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Disk`], [`ReleaseError::Damaged`].
+    pub fn retain(&self, live: &BTreeSet<Digest>) -> Result<(), ReleaseError> {
+        for entry in fs::read_dir(&self.path).map_err(ReleaseError::disk("list"))? {
+            let name = entry.map_err(ReleaseError::disk("list"))?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".files"));
+            let Some(Ok(manifest)) = name.map(Digest::from_hex) else {
+                continue;
+            };
+            if !live.contains(&manifest) {
+                self.remove(&manifest)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a release that can no longer be granted or fetched. What is absent is success.
     ///
     /// # Errors

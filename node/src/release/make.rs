@@ -74,6 +74,14 @@ impl ReleaseMaker {
         prepared
     }
 
+    /// Removes what was made for a release. Blocks.
+    ///
+    /// # Errors
+    /// [`ReleaseError`].
+    pub fn discard(&self, manifest: &Digest) -> Result<(), ReleaseError> {
+        self.folder.remove(manifest)
+    }
+
     /// The objects in the order in which they are looked at.
     fn looking_order(
         &self,

@@ -20,6 +20,10 @@ pub(crate) mod log;
 pub(crate) mod resend;
 pub(crate) mod then;
 
+use std::collections::BTreeSet;
+
+use crypto::digest::Digest;
+
 use crate::audit::entry::{Entry as LogEntry, Openings};
 use crate::audit::header::Action;
 use crate::audit::record::{NodeRecord, Record, RecordError};
@@ -274,6 +278,14 @@ impl Core {
     #[must_use]
     pub fn cases(&self) -> Vec<CaseView> {
         self.owner.as_ref().map(Owner::views).unwrap_or_default()
+    }
+
+    /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was made
+    /// for others may go.
+    #[must_use]
+    pub fn live_releases(&self) -> BTreeSet<Digest> {
+        let owner = self.owner.as_ref();
+        owner.map(Owner::live_releases).unwrap_or_default()
     }
 
     /// This desk's offer book.

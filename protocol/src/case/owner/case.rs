@@ -56,6 +56,8 @@ pub(super) struct Granting {
     pub(super) session_bytes: Vec<u8>,
     pub(super) decision: Decision,
     pub(super) facts: Facts,
+    /// The release that was made for it.
+    pub(super) manifest: Option<Digest>,
 }
 
 /// A lease.
@@ -87,6 +89,13 @@ pub(super) struct Lease {
     pub(super) reports: Vec<Digest>,
 }
 
+impl Lease {
+    /// SHA-256 of the sealed manifest.
+    pub(super) fn manifest(&self) -> Option<Digest> {
+        Some(Digest(self.manifest_digest.as_slice().try_into().ok()?))
+    }
+}
+
 /// The report that counts.
 pub(super) struct Primary {
     pub(super) envelope: Vec<u8>,
@@ -102,6 +111,22 @@ impl Case {
             Some(lease) if lease.fence == fence => Some(lease),
             _ => self.past.get(&fence),
         }
+    }
+
+    /// The releases of this case that are of no use any more, whatever comes.
+    pub(super) fn dead_releases(&self) -> Vec<Digest> {
+        let over = matches!(self.state, State::Closed | State::Cancelled);
+        let superseded = self
+            .past
+            .values()
+            .rev()
+            .skip(usize::from(self.lease.is_none()));
+        let ended: Vec<&Lease> = match over {
+            true => self.past.values().chain(&self.lease).collect(),
+            // The newest of the ended ones may be resumed as long as there is no other.
+            false => superseded.collect(),
+        };
+        ended.into_iter().filter_map(Lease::manifest).collect()
     }
 
     /// Whether this fence is the current lease's.

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::time::{lengthened, micros};
 use crate::wire::Message;
 use crate::wire::case::{Claim, Denial, Deny, GrantMessage};
+use crypto::digest::Digest;
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
@@ -126,6 +127,7 @@ impl Owner {
             decision: judged.decision,
             facts: judged.facts,
             session,
+            manifest: None,
         };
         self.prepare(id, granting, ctx);
         Verdict::Accept
@@ -156,8 +158,9 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
-        let Some(granting) = &case.granting else {
-            return;
+        let made = manifest_of(&outcome);
+        let Some(granting) = &mut case.granting else {
+            return drop_release(made, ctx);
         };
         let prepared = match outcome {
             Outcome::Prepared { prepared, .. } => prepared,
@@ -183,8 +186,9 @@ impl Owner {
         };
         if !case.state.is_grantable() || ctx.log.is_full() {
             case.granting = None;
-            return;
+            return drop_release(made, ctx);
         }
+        granting.manifest = made;
         let fence = ctx.log.reserve();
         let payload = grant_payload(granting, prepared, fence, &case.order.report_language, ctx);
         ctx.start(Pending::SignGrant(id, fence), |id| Effect::Sign {
@@ -246,7 +250,8 @@ impl Owner {
             .with_volume(bytes, objects);
         fill_decision(&mut header, granting);
         let fields = release_fields(id, granting);
-        let then = vec![Then::Owner(OwnerStep::Granted(id, Fence(index)))];
+        let mut then = self.drop_dead(id);
+        then.push(Then::Owner(OwnerStep::Granted(id, Fence(index))));
         let entry = Entry {
             record,
             header,
@@ -272,6 +277,7 @@ impl Owner {
                 ..ReleaseRecord::default()
             },
         };
+        drop_release(granting.and_then(|granting| granting.manifest), ctx);
         release.reason.clone_from(&reason);
         let record = Record::ReleaseRefused(release);
         self.apply(&record, index, ctx.now);
@@ -358,6 +364,21 @@ impl Owner {
                 proof,
             }),
         );
+    }
+}
+
+/// The name of what was made for a release.
+fn manifest_of(outcome: &Outcome) -> Option<Digest> {
+    let Outcome::Prepared { prepared, .. } = outcome else {
+        return None;
+    };
+    Some(Digest(prepared.manifest_digest.as_slice().try_into().ok()?))
+}
+
+/// Removes what was made for a release that is not granted.
+fn drop_release(manifest: Option<Digest>, ctx: &mut Context) {
+    if let Some(manifest) = manifest {
+        ctx.run(Effect::DropRelease { manifest });
     }
 }
 

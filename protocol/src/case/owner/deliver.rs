@@ -129,10 +129,11 @@ impl Owner {
             (Field::Case, id.to_vec()),
             (Field::Reason, reason.into_bytes()),
         ];
-        let then = vec![Then::Tell(Event::CaseState {
+        let mut then = self.drop_dead(id);
+        then.push(Then::Tell(Event::CaseState {
             case: id,
             state: "closed",
-        })];
+        }));
         ctx.append(
             Entry {
                 record,

@@ -428,10 +428,11 @@ impl Owner {
             (Field::Case, id.to_vec()),
             (Field::Reason, reason.into_bytes()),
         ];
-        let mut then = vec![Then::Tell(Event::CaseState {
+        let mut then = self.drop_dead(id);
+        then.push(Then::Tell(Event::CaseState {
             case: id,
             state: "cancelled",
-        })];
+        }));
         if let Some(lease) = lease {
             let reason = "the hospital cancelled the case".to_owned();
             let end = LeaseEnd {

@@ -1,11 +1,15 @@
 //! What people and the shell may ask of the owner's machine: cases, and whether a fetch may go.
 
+use std::collections::BTreeSet;
+
 use super::Owner;
-use super::case::Case;
+use super::case::{Case, Lease};
 use crate::case::State;
 use crate::core::context::Context;
+use crate::core::then::Then;
 use crate::document::session;
 use crate::ids::{CaseId, Fence, NodeId, StudyId};
+use crate::io::Effect;
 use crate::time::Now;
 use crate::transfer::request::FetchStatus;
 use crate::urgency::Urgency;
@@ -69,6 +73,26 @@ impl Owner {
             deadline_us: case.deadline_us,
         };
         self.cases.values().map(view).collect()
+    }
+
+    /// The releases that may still be granted from or fetched, by SHA-256 of the sealed manifest.
+    pub(crate) fn live_releases(&self) -> BTreeSet<Digest> {
+        let live = |case: &Case| {
+            let dead = case.dead_releases();
+            let all = case.past.values().chain(&case.lease);
+            let all = all.filter_map(Lease::manifest);
+            all.filter(move |manifest| !dead.contains(manifest))
+                .collect::<Vec<_>>()
+        };
+        self.cases.values().flat_map(live).collect()
+    }
+
+    /// Has everything removed that was made for releases of a case that are of no use any more.
+    pub(super) fn drop_dead(&self, id: CaseId) -> Vec<Then> {
+        let dead = self.cases.get(&id).map(Case::dead_releases);
+        let dead = dead.unwrap_or_default().into_iter();
+        dead.map(|manifest| Then::Run(Effect::DropRelease { manifest }))
+            .collect()
     }
 
     /// Whether this desk may fetch under this fence now. Asked for every fetch.
