@@ -9,8 +9,7 @@ use super::Output;
 use crate::demo::{Options, run};
 
 /// A whole network on this machine: one case from arrival to verified audit.
-///
-/// It is a parser of its own: everywhere else `--json` is a switch, and here it names a file.
+// A parser of its own: everywhere else `--json` is a switch, and here it names a file.
 #[derive(Debug, Parser)]
 #[command(name = "radmesh demo", version)]
 pub(super) struct Demo {

@@ -63,7 +63,7 @@ impl OwnerPort for Owner {
             study_uid: summary.study_uid.expose().clone(),
             objects: summary.objects,
             bytes: summary.bytes,
-            modality: summary.modalities.first().cloned().unwrap_or_default(),
+            modality: principal_modality(&summary.modalities),
             body_part: fields.body_part.expose().clone(),
             description: fields.description.expose().clone(),
             late: false,
@@ -128,6 +128,19 @@ impl OwnerPort for Owner {
     }
 }
 
+/// What accompanies images and is not what a reader is asked for: structured reports, presentation
+/// states, key objects, documents, registrations, real world values, fiducials, segmentations
+/// (PS3.3 section C.7.3.1.1.1).
+const COMPANIONS: [&str; 10] = [
+    "DOC", "FID", "KO", "M3D", "PLAN", "PR", "REG", "RWV", "SEG", "SR",
+];
+
+/// The modality that says who may read a study: the first of its images', or of what there is.
+fn principal_modality(all: &[String]) -> String {
+    let images = all.iter().find(|of| !COMPANIONS.contains(&of.as_str()));
+    images.or(all.first()).cloned().unwrap_or_default()
+}
+
 /// Writes the structured report into a file that goes when it is dropped.
 fn report_file(vault: &Vault, delivery: &Delivery) -> Result<sr::TemporaryFile, Undone> {
     let study = delivery.studies.first();
@@ -151,5 +164,22 @@ async fn send(
         }),
         Some(other) => Err(Undone(format!("the receiver did not take it: {other:?}"))),
         None => Err(Undone("the receiver gave no answer".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::principal_modality;
+
+    #[test]
+    fn a_study_is_read_by_who_reads_its_images() {
+        let of = |all: &[&str]| {
+            let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
+            principal_modality(&all)
+        };
+        assert_eq!(of(&["KO", "MR", "PR", "SR"]), "MR");
+        assert_eq!(of(&["CT", "PT"]), "CT");
+        assert_eq!(of(&["SR"]), "SR");
+        assert_eq!(of(&[]), "");
     }
 }

@@ -70,7 +70,7 @@ pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Sum
     let modalities: Vec<String> = input
         .others
         .iter()
-        .map(|study| study.modality.clone())
+        .flat_map(|study| study.modalities.clone())
         .collect();
     let world = World::found(&folder.0, &modalities).context("the consortium")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -167,10 +167,11 @@ fn gather(options: &Options, scratch: &Path, say: &(dyn Fn(&str) + Sync)) -> any
             say(&format!("left out: {}: {reason}", file.display()));
         }
         if found.studies.is_empty() {
-            bail!(
-                "{}: no DICOM there: name a folder that has some",
-                folder.display()
-            );
+            let (folder, left) = (folder.display(), found.left_out.len());
+            match left {
+                0 => bail!("{folder}: no file there: name a folder of DICOM files"),
+                _ => bail!("{folder}: none of its {left} files can be sent, for the reasons above"),
+            }
         }
         others = found.studies;
         others.retain(|study| study.uid != ct.uid && study.uid != resident.uid);

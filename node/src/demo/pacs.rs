@@ -46,7 +46,7 @@ pub(super) struct Sent {
 #[derive(Clone, Debug)]
 pub(super) struct Study {
     pub(super) uid: Uid,
-    pub(super) modality: String,
+    pub(super) modalities: BTreeSet<String>,
     pub(super) instances: Vec<Sent>,
 }
 
@@ -89,9 +89,10 @@ pub(super) fn find(folder: &Path, mended: &Path) -> anyhow::Result<Found> {
             .entry(names.study.to_string())
             .or_insert_with(|| Study {
                 uid: names.study.clone(),
-                modality: names.modality.clone(),
+                modalities: BTreeSet::new(),
                 instances: Vec::new(),
             });
+        study.modalities.insert(names.modality.clone());
         study.instances.push(Sent {
             bytes: read.bytes.len() as u64,
             series: names.series.clone(),
@@ -219,7 +220,7 @@ pub(super) async fn send(
     let reports = scu::store(&config, files.collect()).await;
     let mut stored = Study {
         uid: study.uid.clone(),
-        modality: study.modality.clone(),
+        modalities: study.modalities.clone(),
         instances: Vec::with_capacity(study.instances.len()),
     };
     let mut refused = Vec::new();

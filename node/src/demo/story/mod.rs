@@ -139,7 +139,8 @@ impl<'a> Story<'a> {
         if stored.instances.is_empty() {
             return Ok(refused);
         }
-        let (objects, modality) = (stored.instances.len(), &stored.modality);
+        let modalities: Vec<&str> = stored.modalities.iter().map(String::as_str).collect();
+        let (objects, modality) = (stored.instances.len(), modalities.join("/"));
         self.step(
             "pacs",
             format!("sent and stored: {objects} {modality} objects"),

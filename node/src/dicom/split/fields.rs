@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// (reason for the study) is longer in practice than its VR allows.
 pub const FIELD_MAX: u32 = 16 * 1024;
 
+/// The modality of what names none: Other.
+const OTHER: &str = "OT";
+
 /// Reason for Study, retired and still sent by many modalities.
 const REASON_FOR_STUDY: Tag = Tag(0x0032, 0x1030);
 
@@ -124,7 +127,7 @@ pub struct Identifiers {
     pub requested_procedure: Phi<String>,
     /// Reason for the Requested Procedure (0040,1002), or the retired Reason for Study.
     pub reason: Phi<String>,
-    /// Modality (0008,0060).
+    /// Modality (0008,0060); of an object that names none, `OT` (Other, PS3.3 section C.7.3.1.1.1).
     pub modality: String,
     /// Body Part Examined (0018,0015).
     pub body_part: String,
@@ -280,7 +283,9 @@ impl Fields {
                 requested(tags::REASON_FOR_THE_REQUESTED_PROCEDURE),
                 text(REASON_FOR_STUDY),
             ]),
-            modality: text(tags::MODALITY),
+            modality: Some(text(tags::MODALITY))
+                .filter(|modality| !modality.is_empty())
+                .unwrap_or_else(|| OTHER.to_owned()),
             body_part: text(tags::BODY_PART_EXAMINED),
             manufacturer: text(tags::MANUFACTURER),
             model: text(tags::MANUFACTURER_MODEL_NAME),
