@@ -1,7 +1,7 @@
 //! The hospital's log, read from its files: continuing from a checkpoint seen earlier, and at most
 //! one lease and one report a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ use crate::world::{Who, World};
 pub struct Seen(SignedCheckpoint);
 
 impl Seen {
-    /// The checkpoints that a dead hospital has shown to others: its own, and the cosigned one.
+    /// The checkpoints that a hospital has shown to others: its own, and the cosigned one.
     pub fn all(world: &World) -> Result<Vec<Self>> {
         let mut seen = Vec::new();
         for name in ["checkpoint", "cosigned"] {
@@ -37,6 +37,11 @@ impl Seen {
             }
         }
         Ok(seen)
+    }
+
+    /// How many entries it covers.
+    pub fn size(&self) -> u64 {
+        self.0.head().size
     }
 
     /// Holds a log's folder against this: the same tree, grown.
@@ -111,16 +116,49 @@ struct Life {
     closed: u32,
 }
 
-/// What the log of a hospital that does not run says of its cases: how many there are. Its
-/// payloads are opened with its own keys.
+/// What a hospital's log says of its cases.
+#[derive(Debug, Default)]
+pub struct Cases {
+    lives: BTreeMap<Vec<u8>, Life>,
+    /// The fences of all grants.
+    pub granted: BTreeSet<u64>,
+    /// The fences of all reports that were received.
+    pub reported: BTreeSet<u64>,
+    /// How many reports were delivered.
+    pub delivered: usize,
+}
+
+impl Cases {
+    /// How many cases there are.
+    pub fn count(&self) -> usize {
+        self.lives.len()
+    }
+
+    /// How many cases are closed.
+    pub fn ended(&self) -> usize {
+        self.lives.values().filter(|life| life.closed > 0).count()
+    }
+
+    /// How many cases there are, all of them closed.
+    pub fn closed(&self) -> Result<usize> {
+        for life in self.lives.values() {
+            let whole = (life.opened, life.closed) == (1, 1) && life.delivered > 0;
+            ensure!(whole && life.reported.is_some(), "not closed: {life:?}");
+        }
+        Ok(self.count())
+    }
+}
+
+/// What the log in the data folder of a hospital that does not run says of its cases. Its payloads
+/// are opened with its own keys.
 ///
 /// # Errors
-/// Where a case is granted while a lease of it is held, has two primary reports, was opened or
-/// closed twice, or is not closed.
-pub fn cases(world: &World) -> Result<usize> {
-    let store = open_store(world)?;
-    let log = world.data(Who::Hospital).join("store/log");
-    let mut lives: BTreeMap<Vec<u8>, Life> = BTreeMap::new();
+/// Where a case is granted while a lease of it is held, has two primary reports, or was opened or
+/// closed twice.
+pub fn cases(world: &World, data: &Path) -> Result<Cases> {
+    let store = open_store(world, data)?;
+    let log = data.join("store/log");
+    let mut cases = Cases::default();
     for (index, entry) in (0..).zip(entries(&log)?) {
         let sealed = store.payloads().get(index)?;
         let sealed = sealed.with_context(|| format!("entry {index} has no payload"))?;
@@ -129,14 +167,13 @@ pub fn cases(world: &World) -> Result<usize> {
         let unsealed = unframe(&framed).context("a payload's frame")?;
         let openings = Openings::decode_bytes(&unsealed.openings)?;
         let record = Record::decode(entry.header().kind, &openings)?;
-        note(&mut lives, index, &record)
+        note(&mut cases, index, &record)
             .with_context(|| format!("entry {index}, {:?}", record.kind()))?;
     }
-    for life in lives.values() {
-        let whole = (life.opened, life.closed) == (1, 1) && life.delivered > 0;
-        ensure!(whole && life.reported.is_some(), "not closed: {life:?}");
+    for life in cases.lives.values() {
+        ensure!(life.opened == 1 && life.closed <= 1, "{life:?}");
     }
-    Ok(lives.len())
+    Ok(cases)
 }
 
 fn entries(log: &Path) -> Result<Vec<Entry>> {
@@ -151,7 +188,8 @@ fn entries(log: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn note(lives: &mut BTreeMap<Vec<u8>, Life>, index: u64, record: &Record) -> Result<()> {
+fn note(cases: &mut Cases, index: u64, record: &Record) -> Result<()> {
+    let lives = &mut cases.lives;
     match record {
         Record::CaseOpened(case) => lives.entry(case.case.clone()).or_default().opened += 1,
         Record::ReleaseGranted(granted) => {
@@ -160,6 +198,7 @@ fn note(lives: &mut BTreeMap<Vec<u8>, Life>, index: u64, record: &Record) -> Res
                 bail!("granted while the lease with fence {held} is held");
             }
             ensure!(life.reported.is_none(), "granted after its report");
+            cases.granted.insert(index);
         }
         Record::LeaseExpired(ended) | Record::CaseHandedBack(ended) => {
             lives.entry(ended.case.clone()).or_default().held = None;
@@ -174,9 +213,11 @@ fn note(lives: &mut BTreeMap<Vec<u8>, Life>, index: u64, record: &Record) -> Res
             ensure!(life.held == Some(report.fence), "a report on another fence");
             let before = life.reported.replace(report.fence);
             ensure!(before.is_none(), "a second primary report");
+            cases.reported.insert(report.fence);
         }
         Record::ReportDelivered(report) => {
             lives.entry(report.case.clone()).or_default().delivered += 1;
+            cases.delivered += 1;
         }
         Record::CaseClosed(closed) => {
             let life = lives.entry(closed.case.clone()).or_default();

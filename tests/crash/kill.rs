@@ -42,7 +42,7 @@ const STEPS: [&str; 13] = [
 ];
 
 /// The n-th number of a seed (`SplitMix64`).
-fn draw(seed: u64, n: u64) -> u64 {
+pub fn draw(seed: u64, n: u64) -> u64 {
     let mut z = seed
         .wrapping_mul(1_000_003)
         .wrapping_add(n + 1)

@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod book;
+mod faults;
+mod images;
 mod kill;
 mod net;
+mod path;
+mod refusals;
 mod sent;
 mod world;
 
@@ -44,4 +48,34 @@ fn the_hospital_is_killed_at_random_moments() -> Result<()> {
         None => (0..count).collect(),
     };
     in_lanes(seeds, kill::run)
+}
+
+#[test]
+fn each_write_sync_and_rename_of_the_path_may_fail_or_kill() -> Result<()> {
+    faults::sweep(faults::Extent::Whole)
+}
+
+#[test]
+fn each_write_sync_and_rename_of_a_second_start_may_fail_or_kill() -> Result<()> {
+    faults::sweep(faults::Extent::Return)
+}
+
+#[test]
+fn a_power_cut_at_an_acknowledgement_loses_nothing_acknowledged() -> Result<()> {
+    images::run()
+}
+
+#[test]
+fn a_second_hospital_on_a_data_folder_is_refused() -> Result<()> {
+    refusals::taken()
+}
+
+#[test]
+fn a_configuration_with_an_unknown_key_is_refused() -> Result<()> {
+    refusals::unknown_key()
+}
+
+#[test]
+fn a_disk_that_stays_full_refuses_images_and_loses_none() -> Result<()> {
+    refusals::full_disk()
 }

@@ -63,7 +63,7 @@ impl<'w> Node<'w> {
             if self.ask(&json!({ "cmd": "status" })).is_ok() {
                 return Ok(true);
             }
-            if self.lock().as_mut().is_none_or(Process::ended) {
+            if self.ended() {
                 return Ok(false);
             }
             if Instant::now() > until {
@@ -89,6 +89,11 @@ impl<'w> Node<'w> {
             Some(refusal) => Err(anyhow!("{}: {request}: {refusal}", self.who.name())),
             None => Ok(answer["ok"].take()),
         }
+    }
+
+    /// Whether it does not run.
+    pub fn ended(&self) -> bool {
+        self.lock().as_mut().is_none_or(Process::ended)
     }
 
     /// `kill -9`.
@@ -140,18 +145,24 @@ pub struct Net<'w> {
 }
 
 impl<'w> Net<'w> {
-    /// Starts everybody.
-    pub fn start(world: &'w World) -> Result<Self> {
+    /// Nodes that do not run yet.
+    pub fn new(world: &'w World) -> Self {
         let [witness, hospital, reader] = EVERYBODY.map(|who| Node::new(world, who));
-        for node in [&witness, &hospital, &reader] {
-            node.run()?;
-        }
-        Ok(Self {
+        Self {
             world,
             witness,
             hospital,
             reader,
-        })
+        }
+    }
+
+    /// Starts everybody.
+    pub fn start(world: &'w World) -> Result<Self> {
+        let net = Self::new(world);
+        for node in [&net.witness, &net.hospital, &net.reader] {
+            node.run()?;
+        }
+        Ok(net)
     }
 
     /// The stories of all.

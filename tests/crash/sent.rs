@@ -48,13 +48,14 @@ impl Sender {
 
     /// Sends one file in an association of its own: whether it was acknowledged.
     pub fn send(&mut self, place: usize) -> Result<bool> {
-        let file = self.files.get(place).context("no such file")?.clone();
-        let reports = self.runtime.block_on(scu::store(&self.to, vec![file]));
-        let stored = match reports.first().map(|report| &report.status) {
-            Some(FileStatus::Stored { .. }) => true,
+        let stored = match self.status(place)? {
+            FileStatus::Stored { .. } => true,
             // Out of resources, cannot understand, failure: said again later.
-            Some(FileStatus::Refused { .. } | FileStatus::NotSent(_)) => false,
-            other => bail!("the file was not sent: {other:?}"),
+            FileStatus::Refused { .. } | FileStatus::NotSent(_) => false,
+            other @ (FileStatus::NotAccepted
+            | FileStatus::NotDicom(_)
+            | FileStatus::Unidentified(_)
+            | FileStatus::Unreadable(_)) => bail!("the file was not sent: {other:?}"),
         };
         if stored {
             self.acknowledged.insert(place);
@@ -62,10 +63,23 @@ impl Sender {
         Ok(stored)
     }
 
-    /// Holds the store of a hospital that does not run against what was sent: everything in
-    /// `acknowledged` is there, and everything that is there equals what was sent.
-    pub fn compare(&self, world: &World, acknowledged: &BTreeSet<usize>) -> Result<()> {
-        let store = open_store(world)?;
+    /// Sends one file in an association of its own: what became of it.
+    pub fn status(&self, place: usize) -> Result<FileStatus> {
+        let file = self.files.get(place).context("no such file")?.clone();
+        let reports = self.runtime.block_on(scu::store(&self.to, vec![file]));
+        let report = reports.into_iter().next();
+        Ok(report.context("no report of the file")?.status)
+    }
+
+    /// Holds the store in the data folder of a hospital that does not run against what was sent:
+    /// everything in `acknowledged` is there, and everything that is there equals what was sent.
+    pub fn compare(
+        &self,
+        world: &World,
+        data: &Path,
+        acknowledged: &BTreeSet<usize>,
+    ) -> Result<()> {
+        let store = open_store(world, data)?;
         let (mut there, mut unknown) = (BTreeSet::new(), 0);
         let records = store.objects(&self.uid)?;
         let sent: Vec<Sent> = self
@@ -141,8 +155,8 @@ impl Sent {
     }
 }
 
-/// Opens the store of a hospital that does not run, as the node does.
-pub fn open_store(world: &World) -> Result<Store> {
+/// Opens the store in the data folder of a hospital that does not run, as the node does.
+pub fn open_store(world: &World, data: &Path) -> Result<Store> {
     let master = MasterKey {
         version: 1,
         key: world.keystore(Who::Hospital).master()?,
@@ -154,9 +168,5 @@ pub fn open_store(world: &World) -> Result<Store> {
         },
         ..StoreOptions::default()
     };
-    Ok(Store::open(
-        &world.data(Who::Hospital).join("store"),
-        &master,
-        options,
-    )?)
+    Ok(Store::open(&data.join("store"), &master, options)?)
 }

@@ -264,7 +264,8 @@ impl World {
         self.root.path()
     }
 
-    fn folder(&self, who: Who) -> PathBuf {
+    /// Everything of a node: its data, keys, configuration, and what it delivers.
+    pub fn folder(&self, who: Who) -> PathBuf {
         self.root.path().join(who.name())
     }
 

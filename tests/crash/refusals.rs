@@ -1,0 +1,128 @@
+//! What a hospital refuses with one clear line: a data folder that is taken, a configuration that
+//! it does not know, images while the disk is full.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use harness::{Class, Faults, Kind};
+use node::dicom::scu::FileStatus;
+use node::dicom::synth::SynthConfig;
+use serde_json::json;
+
+use crate::net::{LIFE, Net};
+use crate::sent::Sender;
+use crate::world::{Who, World};
+
+/// No case opens: images are all that is written.
+const QUIET: &str = "1h";
+/// Writes of the second slice that still find room.
+const ROOM: u64 = 2;
+
+/// Runs a hospital that cannot start: its one line.
+fn refused(world: &World) -> Result<String> {
+    let mut command = Command::new(harness::binary("radmesh")?);
+    command.args(["node", "run", "--config"]);
+    command.arg(world.config(Who::Hospital));
+    let output = harness::run(&mut command, world.root(), LIFE)?;
+    ensure!(
+        output.status.code().is_some_and(|code| code != 0),
+        "{output:?}"
+    );
+    ensure!(
+        output.stderr.lines().count() == 1,
+        "not one line: {output:?}"
+    );
+    Ok(output.stderr)
+}
+
+/// A second hospital on a data folder that one runs on.
+pub fn taken() -> Result<()> {
+    let world = World::found(QUIET)?;
+    let net = Net::new(&world);
+    net.hospital.run()?;
+    let line = refused(&world)?;
+    ensure!(
+        line.contains("another node runs on this data folder: stop it first"),
+        "{line}"
+    );
+    net.hospital.ask(&json!({ "cmd": "status" }))?;
+    net.hospital.stop_well()
+}
+
+/// A configuration with a key that nobody knows.
+pub fn unknown_key() -> Result<()> {
+    let world = World::found(QUIET)?;
+    let file = world.config(Who::Hospital);
+    let good = fs::read_to_string(&file)?;
+    fs::write(&file, format!("{good}sender = \"by mistake\"\n"))?;
+    let line = refused(&world)?;
+    let named = line.contains("sender") && line.contains("node.toml");
+    ensure!(named, "the key and the file are not named: {line}");
+    fs::write(&file, good)?;
+    let net = Net::new(&world);
+    net.hospital.run()?;
+    net.hospital.stop_well()
+}
+
+/// A disk that gets full and stays so, in the second slice; then there is room again.
+pub fn full_disk() -> Result<()> {
+    let faults = Faults::build()?;
+    let writes = writes_of_one(&faults)?;
+    let world = World::found(QUIET)?;
+    let (seed, slices) = (3, 3);
+    let mut sender = Sender::new(&world, SynthConfig { seed, slices })?;
+    let plan = faults.plan(&world.folder(Who::Hospital))?;
+    let plan = plan
+        .inject(Kind::Enospc, Class::Write, writes + ROOM)
+        .forever();
+    let net = Net::new(&world);
+    net.hospital.start(Some(&plan))?;
+    ensure!(net.hospital.up()?, "it does not start\n{}", net.story());
+    ensure!(
+        sender.send(0)?,
+        "the first slice is not taken\n{}",
+        net.story()
+    );
+    for place in [1, 2, 1] {
+        let status = sender.status(place)?;
+        let refused = matches!(status, FileStatus::Refused { .. });
+        ensure!(refused, "slice {place}: {status:?}\n{}", net.story());
+    }
+    let ended = net.hospital.stop()?;
+    let errors = net.hospital.errors();
+    let has = |words: &str| errors.iter().any(|line| line.contains(words));
+    ensure!(
+        ended.signal().is_none() && !has("panicked"),
+        "{ended}\n{}",
+        net.story()
+    );
+    ensure!(
+        has("disk full: ") && has("free space"),
+        "not said\n{}",
+        net.story()
+    );
+    net.hospital.run().context("with room again")?;
+    for place in [1, 2] {
+        ensure!(
+            sender.send(place)?,
+            "slice {place} is not taken\n{}",
+            net.story()
+        );
+    }
+    net.hospital.stop_well()?;
+    sender.compare(&world, &world.data(Who::Hospital), &sender.acknowledged)
+}
+
+/// How many writes a first start and one slice take.
+fn writes_of_one(faults: &Faults) -> Result<u64> {
+    let world = World::found(QUIET)?;
+    let (seed, slices) = (3, 3);
+    let mut sender = Sender::new(&world, SynthConfig { seed, slices })?;
+    let plan = faults.plan(&world.folder(Who::Hospital))?;
+    let net = Net::new(&world);
+    net.hospital.start(Some(&plan))?;
+    ensure!(net.hospital.up()? && sender.send(0)?, "without faults");
+    Ok(plan.counts()?.of(Class::Write))
+}
