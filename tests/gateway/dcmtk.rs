@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -92,7 +92,8 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 pub fn stalling(to: SocketAddr, bytes: u64) -> Result<(SocketAddr, Receiver<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    let (tell, stalled) = channel();
+    // It stalls once.
+    let (tell, stalled) = sync_channel(1);
     thread::spawn(move || -> io::Result<()> {
         let (mut from, _) = listener.accept()?;
         let mut into = TcpStream::connect(to)?;
