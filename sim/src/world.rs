@@ -41,6 +41,7 @@ pub fn describe(study: StudyId) -> StudyDescription {
             objects: 120,
             bytes: 63_000_000,
             modality: "CT".to_owned(),
+            modalities: vec!["CT".to_owned()],
             body_part: "HEAD".to_owned(),
             description: "CT HEAD".to_owned(),
             late: false,

@@ -113,7 +113,7 @@ struct FactsFile {
     patient_jurisdiction: String,
     #[serde(default)]
     resident: bool,
-    modality: String,
+    study_modalities: Vec<String>,
     #[serde(default)]
     subspecialty: String,
     urgency: String,
@@ -142,7 +142,7 @@ impl FactsFile {
             hospital_country: self.hospital_country,
             patient_jurisdiction: self.patient_jurisdiction,
             resident: self.resident,
-            modality: self.modality,
+            study_modalities: self.study_modalities,
             subspecialty: self.subspecialty,
             urgency: Urgency::from_name(&self.urgency)
                 .context("`urgency` is stat, emergent, urgent or routine")?,

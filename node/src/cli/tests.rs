@@ -212,7 +212,7 @@ fn a_policy_is_checked_and_explained() {
     assert_eq!(checked[0]["rules"].as_array().unwrap().len(), 9);
     let facts = serde_json::json!({
         "hospital_organisation": "Nord", "hospital_country": "DE", "patient_jurisdiction": "DE",
-        "modality": "CT", "urgency": "stat", "purpose": "TREAT", "report_language": "de",
+        "study_modalities": ["CT"], "urgency": "stat", "purpose": "TREAT", "report_language": "de",
         "reader_organisation": "Sued", "desk_country": "FR", "desk_country_evidence": "declared",
         "licences": ["FR"], "languages": ["de"], "modalities": ["CT"], "credential_valid": true,
         "now_unix_s": 1_790_000_000,
@@ -228,7 +228,7 @@ fn a_policy_is_checked_and_explained() {
     let licensed = text(&refused[0], "facts").replace("licences=FR", "licences=DE");
     fs::write(folder.join("facts"), licensed).unwrap();
     assert_eq!(done(folder, &explain)[0]["allowed"], true);
-    fs::write(folder.join("facts"), "{\"modality\": 7}").unwrap();
+    fs::write(folder.join("facts"), "{\"study_modalities\": 7}").unwrap();
     let error = run(folder, &explain).unwrap_err();
     assert!(error.contains("facts: not facts: "), "{error}");
     fs::write(folder.join("schema"), "entity").unwrap();

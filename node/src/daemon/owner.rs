@@ -19,6 +19,9 @@ use crate::dicom::sr;
 use crate::driver::ports::{Delivered, OwnerPort, Undone};
 use crate::release::ReleaseMaker;
 
+/// A study that nobody may see before a person has looked at it.
+const PATIENT_CONFLICT: &str = "the study's objects name different patients";
+
 /// What the hospital's effects need.
 pub struct Owner {
     vault: Vault,
@@ -51,19 +54,19 @@ impl OwnerPort for Owner {
     fn describe(&self, study: StudyId) -> Result<StudyDescription, Undone> {
         let summary = self.vault.study(&study).map_err(Undone::of)?;
         if summary.patient_conflict {
-            return Err(Undone(
-                "the study's objects name different patients".to_owned(),
-            ));
+            return Err(Undone(PATIENT_CONFLICT.to_owned()));
         }
         let fields = &summary.fields;
         let issuer = fields.patient_id_issuer.expose();
         let patient = names::patient(fields.patient_id.expose(), issuer);
+        let modalities = image_modalities(&summary.modalities);
         let record = StudyRecord {
             study: study.to_vec(),
             study_uid: summary.study_uid.expose().clone(),
             objects: summary.objects,
             bytes: summary.bytes,
-            modality: principal_modality(&summary.modalities),
+            modality: modalities.first().cloned().unwrap_or_default(),
+            modalities,
             body_part: fields.body_part.expose().clone(),
             description: fields.description.expose().clone(),
             late: false,
@@ -85,6 +88,12 @@ impl OwnerPort for Owner {
         offer: OfferId,
         prekey: [u8; 32],
     ) -> Result<Prepared, Undone> {
+        for study in studies {
+            let summary = self.vault.study(study).map_err(Undone::of)?;
+            if summary.patient_conflict {
+                return Err(Undone(PATIENT_CONFLICT.to_owned()));
+            }
+        }
         self.releases
             .prepare(studies, offer, &prekey)
             .map_err(Undone::of)
@@ -135,10 +144,14 @@ const COMPANIONS: [&str; 10] = [
     "DOC", "FID", "KO", "M3D", "PLAN", "PR", "REG", "RWV", "SEG", "SR",
 ];
 
-/// The modality that says who may read a study: the first of its images', or of what there is.
-fn principal_modality(all: &[String]) -> String {
-    let images = all.iter().find(|of| !COMPANIONS.contains(&of.as_str()));
-    images.or(all.first()).cloned().unwrap_or_default()
+/// The modalities that say who may read a study: those of its images, or of what there is.
+fn image_modalities(all: &[String]) -> Vec<String> {
+    let images = all.iter().filter(|of| !COMPANIONS.contains(&of.as_str()));
+    let images: Vec<String> = images.cloned().collect();
+    match images.is_empty() {
+        true => all.to_vec(),
+        false => images,
+    }
 }
 
 /// Writes the structured report into a file that goes when it is dropped.
@@ -169,17 +182,16 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
-    use super::principal_modality;
+    use super::image_modalities;
 
     #[test]
     fn a_study_is_read_by_who_reads_its_images() {
         let of = |all: &[&str]| {
             let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
-            principal_modality(&all)
+            image_modalities(&all)
         };
-        assert_eq!(of(&["KO", "MR", "PR", "SR"]), "MR");
-        assert_eq!(of(&["CT", "PT"]), "CT");
-        assert_eq!(of(&["SR"]), "SR");
-        assert_eq!(of(&[]), "");
+        assert_eq!(of(&["KO", "MR", "PR", "SR"]), ["MR"]);
+        assert_eq!(of(&["CT", "PT", "SR"]), ["CT", "PT"]);
+        assert_eq!(of(&["PR", "SR"]), ["PR", "SR"]);
     }
 }

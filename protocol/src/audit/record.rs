@@ -62,7 +62,7 @@ pub struct StudyRecord {
     /// Their bytes.
     #[prost(uint64, tag = "4")]
     pub bytes: u64,
-    /// Modality (0008,0060) of the first object.
+    /// Modality (0008,0060) by which the study is named: the first of its images'.
     #[prost(string, tag = "5")]
     pub modality: String,
     /// Body part examined (0018,0015).
@@ -80,6 +80,20 @@ pub struct StudyRecord {
     /// Patient identifier with its issuer, as `id^^^issuer` (HL7 CX).
     #[prost(string, tag = "10")]
     pub patient: String,
+    /// Modalities of all its images, sorted: whoever reads it must read each.
+    #[prost(string, repeated, tag = "11")]
+    pub modalities: Vec<String>,
+}
+
+impl StudyRecord {
+    /// The modalities that rules and policy are asked about; never empty.
+    #[must_use]
+    pub fn judged_modalities(&self) -> Vec<String> {
+        match self.modalities.is_empty() {
+            true => vec![self.modality.clone()],
+            false => self.modalities.clone(),
+        }
+    }
 }
 
 /// A case as opened.

@@ -39,18 +39,19 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule takes this study.
+    /// Whether the rule takes this study. Of several modalities, one that the rule names is enough:
+    /// a rule that keeps mammography at home keeps a study with one mammogram.
     #[must_use]
     pub fn matches(&self, study: &StudyRecord) -> bool {
-        let equal = |want: &Option<String>, is: &str| {
+        let any_of = |want: &Option<String>, all: &[String]| {
             want.as_ref()
-                .is_none_or(|want| want.eq_ignore_ascii_case(is))
+                .is_none_or(|want| all.iter().any(|is| want.eq_ignore_ascii_case(is)))
         };
         let within = |want: &Option<String>, is: &str| {
             want.as_ref()
                 .is_none_or(|want| is.to_lowercase().contains(&want.to_lowercase()))
         };
-        equal(&self.modality, &study.modality)
+        any_of(&self.modality, &study.judged_modalities())
             && within(&self.body_part, &study.body_part)
             && within(&self.description, &study.description)
     }
@@ -93,5 +94,13 @@ mod tests {
             rule(None, None),
         ];
         assert_eq!(first_match(&rules, &study), Some(&rules[1]));
+        let of = |modalities: &[&str]| StudyRecord {
+            modalities: modalities.iter().map(|name| (*name).into()).collect(),
+            description: "stroke".into(),
+            ..study.clone()
+        };
+        assert_eq!(first_match(&rules, &of(&["CT", "MR"])), Some(&rules[0]));
+        assert_eq!(first_match(&rules, &of(&["CT", "PT"])), Some(&rules[1]));
+        assert_eq!(first_match(&rules, &of(&["PT"])), Some(&rules[2]));
     }
 }

@@ -47,7 +47,7 @@ impl Owner {
         let case = CaseFacts {
             jurisdiction: case.order.jurisdiction.clone(),
             resident: case.order.resident,
-            modality: case.study.modality.clone(),
+            modalities: case.study.judged_modalities(),
             subspecialty: case.subspecialty.clone(),
             urgency: case.urgency,
             report_language: case.order.report_language.clone(),

@@ -59,7 +59,25 @@ const LACKS: &[Row] = &[
     ),
     (
         "other modality",
-        |f| f.modality = "MG".to_owned(),
+        |f| f.study_modalities = list(&["MG"]),
+        false,
+        "modality-required",
+    ),
+    (
+        "one of two modalities",
+        |f| f.study_modalities = list(&["CT", "PT"]),
+        false,
+        "modality-required",
+    ),
+    (
+        "both modalities",
+        |f| f.study_modalities = list(&["CT", "MR"]),
+        true,
+        "read-in-country read-within-eea",
+    ),
+    (
+        "a study of nothing",
+        |f| f.study_modalities.clear(),
         false,
         "modality-required",
     ),
@@ -248,7 +266,7 @@ fn facts_beyond_their_bounds_are_refused_without_a_rule() {
     assert!(policy.decide(&allowed()).allowed);
     let changes: [fn(&mut Facts); 3] = [
         |facts| facts.now_unix_s = u64::MAX,
-        |facts| facts.modality = "x".repeat(limits::TEXT_MAX + 1),
+        |facts| facts.study_modalities = vec!["x".repeat(limits::TEXT_MAX + 1)],
         |facts| facts.licences = vec!["DE".to_owned(); limits::LIST_MAX + 1],
     ];
     for change in changes {

@@ -48,8 +48,8 @@ pub struct CaseFacts {
     pub jurisdiction: String,
     /// The study must not be seen from another country.
     pub resident: bool,
-    /// Modality (CT, MR, ...).
-    pub modality: String,
+    /// Modalities of the study's images (CT, MR, ...), sorted; never empty.
+    pub modalities: Vec<String>,
     /// Subspecialty wanted; empty for none.
     pub subspecialty: String,
     /// Urgency as attested.
@@ -80,8 +80,8 @@ pub struct Facts {
     pub patient_jurisdiction: String,
     /// The study must not be seen from another country.
     pub resident: bool,
-    /// Modality (CT, MR, ...).
-    pub modality: String,
+    /// Modalities of the study's images (CT, MR, ...), sorted.
+    pub study_modalities: Vec<String>,
     /// Subspecialty wanted; empty for none.
     pub subspecialty: String,
     /// Urgency as attested.
@@ -129,7 +129,7 @@ impl Facts {
             hospital_country: hospital.country.clone(),
             patient_jurisdiction: case.jurisdiction.clone(),
             resident: case.resident,
-            modality: case.modality.clone(),
+            study_modalities: case.modalities.clone(),
             subspecialty: case.subspecialty.clone(),
             urgency: case.urgency,
             purpose: PURPOSE_TREATMENT.to_owned(),
@@ -154,7 +154,6 @@ impl Facts {
             &self.hospital_organisation,
             &self.hospital_country,
             &self.patient_jurisdiction,
-            &self.modality,
             &self.subspecialty,
             &self.purpose,
             &self.report_language,
@@ -166,6 +165,7 @@ impl Facts {
             &self.languages,
             &self.modalities,
             &self.subspecialties,
+            &self.study_modalities,
         ];
         let fits = |text: &String| text.len() <= limits::TEXT_MAX;
         texts.into_iter().all(fits)

@@ -13,7 +13,7 @@ pub(crate) fn allowed() -> Facts {
         hospital_country: "DE".to_owned(),
         patient_jurisdiction: "DE".to_owned(),
         resident: false,
-        modality: "CT".to_owned(),
+        study_modalities: list(&["CT"]),
         subspecialty: "neuro".to_owned(),
         urgency: Urgency::Stat,
         purpose: PURPOSE_TREATMENT.to_owned(),
@@ -33,24 +33,30 @@ pub(crate) fn allowed() -> Facts {
 /// Any facts, with texts of any characters.
 pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
     let list = || btree_set(any::<String>(), 0..4).prop_map(|set| set.into_iter().collect());
-    let lists: [_; 4] = [list(), list(), list(), list()];
-    let texts: [_; 9] = std::array::from_fn(|_| any::<String>());
+    let lists: [_; 5] = std::array::from_fn(|_| list());
+    let texts: [_; 8] = std::array::from_fn(|_| any::<String>());
     (texts, lists, any::<[bool; 3]>(), 1_u32..5, any::<u64>()).prop_map(
         |(texts, lists, flags, urgency, now_unix_s)| {
-            let [a, b, c, d, e, f, g, h, i] = texts;
-            let [licences, languages, modalities, subspecialties] = lists;
+            let [a, b, c, d, e, f, g, h] = texts;
+            let [
+                licences,
+                languages,
+                modalities,
+                subspecialties,
+                study_modalities,
+            ] = lists;
             Facts {
                 hospital_organisation: a,
                 hospital_country: b,
                 patient_jurisdiction: c,
                 resident: flags[0],
-                modality: d,
-                subspecialty: e,
+                study_modalities,
+                subspecialty: d,
                 urgency: Urgency::from_u32(urgency).unwrap(),
-                purpose: f,
-                report_language: g,
-                reader_organisation: h,
-                desk_country: i,
+                purpose: e,
+                report_language: f,
+                reader_organisation: g,
+                desk_country: h,
                 desk_country_evidence: match flags[1] {
                     true => CountryEvidence::Organisation,
                     false => CountryEvidence::Declared,
@@ -83,13 +89,13 @@ fn the_text_is_fixed() {
         licences=FR\n\
         modalities=CT\n\
         modalities=MR\n\
-        modality=CT\n\
         now_unix_s=1790000000\n\
         patient_jurisdiction=DE\n\
         purpose=TREAT\n\
         reader_organisation=Sued Radiology\n\
         report_language=de\n\
         resident=false\n\
+        study_modalities=CT\n\
         subspecialties=neuro\n\
         subspecialty=neuro\n\
         urgency=stat\n";
@@ -178,7 +184,7 @@ fn a_release_counts_what_holds_now() {
     let case = CaseFacts {
         jurisdiction: "FR".to_owned(),
         resident: true,
-        modality: "CT".to_owned(),
+        modalities: vec!["CT".to_owned()],
         subspecialty: String::new(),
         urgency: Urgency::Urgent,
         report_language: "fr".to_owned(),

@@ -59,13 +59,13 @@ impl Facts {
         many(&mut out, "languages", &self.languages);
         many(&mut out, "licences", &self.licences);
         many(&mut out, "modalities", &self.modalities);
-        one(&mut out, "modality", &self.modality);
         one(&mut out, "now_unix_s", &self.now_unix_s.to_string());
         one(&mut out, "patient_jurisdiction", &self.patient_jurisdiction);
         one(&mut out, "purpose", &self.purpose);
         one(&mut out, "reader_organisation", &self.reader_organisation);
         one(&mut out, "report_language", &self.report_language);
         one(&mut out, "resident", flag(self.resident));
+        many(&mut out, "study_modalities", &self.study_modalities);
         many(&mut out, "subspecialties", &self.subspecialties);
         one(&mut out, "subspecialty", &self.subspecialty);
         one(&mut out, "urgency", self.urgency.name());
@@ -91,13 +91,13 @@ impl Facts {
             languages: values.many("languages"),
             licences: values.many("licences"),
             modalities: values.many("modalities"),
-            modality: values.one("modality")?,
             now_unix_s: values.named("now_unix_s", |number| number.parse().ok())?,
             patient_jurisdiction: values.one("patient_jurisdiction")?,
             purpose: values.one("purpose")?,
             reader_organisation: values.one("reader_organisation")?,
             report_language: values.one("report_language")?,
             resident: values.flag("resident")?,
+            study_modalities: values.many("study_modalities"),
             subspecialties: values.many("subspecialties"),
             subspecialty: values.one("subspecialty")?,
             urgency: values.named("urgency", Urgency::from_name)?,

@@ -403,7 +403,7 @@ fn facts() -> Facts {
         hospital_country: "DE".to_owned(),
         patient_jurisdiction: "DE".to_owned(),
         resident: false,
-        modality: "CT".to_owned(),
+        study_modalities: vec!["CT".to_owned()],
         subspecialty: String::new(),
         urgency: Urgency::Routine,
         purpose: "TREAT".to_owned(),
