@@ -183,7 +183,11 @@ impl Driver {
         let nap = match self.core.poll_timeout() {
             Some((due, _)) if due <= now.tick => {
                 self.core.handle_timeout(now);
-                return Ok(());
+                // The queues are looked at all the same: what is overdue may wait for what they
+                // bring.
+                self.pump().await?;
+                tokio::task::yield_now().await;
+                Duration::ZERO
             }
             Some((due, _)) => due.since(now.tick).min(NAP_MAX),
             None => NAP_MAX,
