@@ -144,6 +144,8 @@ pub fn list(folder: &Path, ending: &str, most: usize) -> Result<Option<Vec<PathB
 pub enum Readers {
     /// The user's umask says it.
     Anybody,
+    /// The owner, and the folder's group where the folder hands its group on (setgid).
+    Group,
     /// The owner alone.
     Owner,
 }
@@ -210,6 +212,7 @@ pub fn replace(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileEr
 fn write_synced(file: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let mode = match readers {
         Readers::Anybody => 0o644,
+        Readers::Group => 0o640,
         Readers::Owner => 0o600,
     };
     // One that a dead process of the same number left behind is in the way.

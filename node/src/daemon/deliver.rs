@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crypto::digest::Digest;
@@ -19,12 +20,16 @@ use crate::files::{self, Readers};
 /// # Errors
 /// [`Undone`].
 pub fn to_folder(folder: &Path, delivery: &Delivery) -> Result<Delivered, Undone> {
-    fs::create_dir_all(folder).map_err(Undone::of)?;
+    // It names a patient: a folder that is made here is for the node's user alone. Whoever fetches
+    // reports as another user makes the folder first, with the rights that it needs.
+    let mut make = fs::DirBuilder::new();
+    make.recursive(true).mode(0o700);
+    make.create(folder).map_err(Undone::of)?;
     let digest = Digest::sha256(&delivery.report).to_hex();
     let name = format!("{}-{}", delivery.case, digest.get(..16).unwrap_or_default());
     let keep = |ending: &str, bytes: &[u8]| {
         let file = folder.join(format!("{name}.{ending}"));
-        files::replace(&file, bytes, Readers::Anybody).map_err(Undone::of)
+        files::replace(&file, bytes, Readers::Group).map_err(Undone::of)
     };
     keep("env", &delivery.report)?;
     keep("txt", text(delivery)?.as_bytes())?;

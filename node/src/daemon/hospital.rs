@@ -51,6 +51,7 @@ pub(super) async fn start(
     let dicom = scp(hospital, ingest, life).await?;
     serve_releases(settings, vault, (handle, incoming), life)?;
     unheard(vault, handle, known, life);
+    sweep(vault, life);
     Ok(Hospital { dicom })
 }
 
@@ -68,6 +69,7 @@ pub(super) fn owner(
     let Some(hospital) = &settings.hospital else {
         return Ok(None);
     };
+    crate::files::create_secret_folder(&releases(settings))?;
     let folder = ReleaseFolder::open(&releases(settings))?;
     if let Err(error) = folder.retain(live) {
         tracing::warn!(%error, "releases that are over are not removed");
@@ -119,6 +121,26 @@ fn serve_releases(
         }
     });
     Ok(())
+}
+
+/// Removes sealed files that a crash left without a record, beside normal work.
+fn sweep(vault: &Vault, life: &Life) {
+    let vault = vault.clone();
+    life.tasks
+        .spawn_blocking(move || match vault.store().sweep() {
+            Ok(swept) if swept.missing_count > 0 => {
+                tracing::error!(
+                    files = swept.missing_count,
+                    "sealed files are missing: their images cannot be released; send them again"
+                );
+            }
+            Ok(swept) => tracing::info!(
+                removed = swept.orphans,
+                foreign = swept.foreign,
+                "sealed files and records agree"
+            ),
+            Err(error) => tracing::error!(%error, "the sealed files cannot be gone through"),
+        });
 }
 
 /// Tells the core of studies that were stored and that it has no case of: a crash may have come

@@ -1,11 +1,11 @@
 //! One node for each data folder.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::files::FileError;
+use crate::files::{self, FileError};
 
 /// Why the data folder cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ impl DataLock {
             file: file.clone(),
             source,
         };
-        fs::create_dir_all(folder).map_err(at)?;
+        files::create_secret_folder(folder)?;
         let opened = OpenOptions::new()
             .create(true)
             .append(true)

@@ -180,6 +180,7 @@ pub(super) async fn start(
 async fn open_prekeys(folder: PathBuf, master: &SymmetricKey) -> anyhow::Result<Arc<Prekeys>> {
     let master = SymmetricKey::from_bytes(master.as_bytes());
     let opening = tokio::task::spawn_blocking(move || {
+        crate::files::create_secret_folder(&folder)?;
         prekeys::remove_old(&folder)?;
         Ok::<_, anyhow::Error>(Prekeys::open(&folder, master)?)
     });

@@ -71,7 +71,7 @@ impl WitnessRole {
             file: folder.to_owned(),
             source,
         };
-        fs::create_dir_all(folder).map_err(system)?;
+        crate::files::create_secret_folder(folder)?;
         let mut heads = BTreeMap::new();
         for entry in fs::read_dir(folder).map_err(system)? {
             let file = entry.map_err(system)?.path();
