@@ -38,7 +38,7 @@ const UNDER: Duration = Duration::from_secs(75);
 /// Bound on the way to the end without faults.
 const AFTER: Duration = Duration::from_secs(300);
 /// Faults tried in CI, of each extent, and the seed that chooses them.
-const SLICE: usize = 20;
+const SLICE: usize = 40;
 const SEED: u64 = 1;
 const SIGKILL: i32 = 9;
 
@@ -187,6 +187,7 @@ struct Run<'w> {
     extent: Extent,
     net: Net<'w>,
     sender: Sender,
+    people: People,
     seen: Vec<Seen>,
     /// What the hospital said under the plan.
     said: Vec<String>,
@@ -202,6 +203,7 @@ impl<'w> Run<'w> {
             extent,
             net,
             sender,
+            people: People::default(),
             seen: Vec::new(),
             said: Vec::new(),
         };
@@ -274,7 +276,12 @@ impl<'w> Run<'w> {
     /// Without faults: it starts, the path comes to its end, and nothing is lost or made up.
     fn after(&mut self) -> Result<()> {
         self.net.hospital.run()?;
-        ensure!(self.play(AFTER)?, "the path does not end");
+        let through = self.play(AFTER)?;
+        ensure!(
+            through,
+            "the path does not end: {}",
+            self.people.picture(&self.net)
+        );
         match self.extent {
             Extent::Whole => return check(&self.net, &self.sender, &self.seen),
             Extent::Return => {}
@@ -294,8 +301,6 @@ impl<'w> Run<'w> {
     /// (true), or the hospital has ended, refuses, or is stuck.
     fn play(&mut self, bound: Duration) -> Result<bool> {
         let until = Instant::now() + bound;
-        let quiet = |_: &str| ();
-        let mut people = People::new(&self.net, &quiet);
         let mut tries = 0;
         while Instant::now() < until && !self.net.hospital.ended() {
             let mut sent = true;
@@ -309,7 +314,7 @@ impl<'w> Run<'w> {
                 return Ok(false);
             }
             let through = match self.extent {
-                Extent::Whole => people.look()?,
+                Extent::Whole => self.people.look(&self.net, &|_| ())?,
                 Extent::Return => self.opened(),
             };
             if sent && through {

@@ -57,6 +57,7 @@ struct Watch<'p, 'w> {
     net: Net<'w>,
     plan: &'p Plan,
     sender: Sender,
+    people: People,
     told: Told,
     marks: Vec<Mark>,
     seen: BTreeMap<u64, Seen>,
@@ -85,9 +86,8 @@ impl Watch<'_, '_> {
     }
 
     fn people(&mut self) -> Result<bool> {
-        // Nobody remembers: what was reported shows in the lease.
-        let quiet = |_: &str| ();
-        let done = People::new(&self.net, &quiet).look()?;
+        self.look()?;
+        let done = self.people.look(&self.net, &|_| ())?;
         self.look()?;
         Ok(done)
     }
@@ -206,6 +206,7 @@ pub fn run() -> Result<()> {
         net,
         plan: &plan,
         sender,
+        people: People::default(),
         told: Told::default(),
         marks: Vec::new(),
         seen: BTreeMap::new(),

@@ -148,14 +148,14 @@ impl<'n, 'w> Path<'n, 'w> {
     fn read(&self) -> Result<()> {
         let until = Instant::now() + PATH;
         let reached = |step: &str| self.reached(step);
-        let mut people = People::new(self.net, &reached);
+        let mut people = People::default();
         loop {
-            let done = people.look()? && self.killed.load(Ordering::SeqCst);
+            let done = people.look(self.net, &reached)? && self.killed.load(Ordering::SeqCst);
             if done && self.sent.load(Ordering::SeqCst) {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("the path does not end: {}", people.picture());
+                bail!("the path does not end: {}", people.picture(self.net));
             }
             std::thread::sleep(LOOK);
         }

@@ -7,57 +7,47 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::book::{self, Seen};
-use crate::net::Net;
+use crate::net::{Net, Node};
 use crate::sent::Sender;
 use crate::world::Who;
 
-/// What a person at a desk did, and is told of steps that are seen.
-pub struct People<'n, 'w> {
-    net: &'n Net<'w>,
-    reached: &'n (dyn Fn(&str) + Sync),
+/// What the people did so far.
+#[derive(Debug, Default)]
+pub struct People {
     claims: Vec<String>,
     reported: BTreeSet<u64>,
     closing: Option<String>,
 }
 
-impl<'n, 'w> People<'n, 'w> {
-    /// Nobody has done anything yet. `reached` hears the name of each step when it is seen.
-    pub fn new(net: &'n Net<'w>, reached: &'n (dyn Fn(&str) + Sync)) -> Self {
-        Self {
-            net,
-            reached,
-            claims: Vec::new(),
-            reported: BTreeSet::new(),
-            closing: None,
-        }
-    }
+/// Hears the name of each step when it is seen.
+pub type Reached<'a> = &'a (dyn Fn(&str) + Sync);
 
+impl People {
     /// Claims what is offered, reports what is fetched, closes what is delivered, once: whether
     /// every case is closed and the desk holds nothing.
-    pub fn look(&mut self) -> Result<bool> {
-        let closed = self.cases()?;
-        Ok(self.desk()? && closed)
+    pub fn look(&mut self, net: &Net<'_>, reached: Reached<'_>) -> Result<bool> {
+        let closed = self.cases(&net.hospital, reached)?;
+        Ok(self.desk(&net.reader, reached)? && closed)
     }
 
     /// The hospital's side: whether all cases are closed. It may be down.
-    fn cases(&mut self) -> Result<bool> {
-        let hospital = &self.net.hospital;
+    fn cases(&mut self, hospital: &Node<'_>, reached: Reached<'_>) -> Result<bool> {
         let Ok(answer) = hospital.ask(&json!({ "cmd": "cases" })) else {
             return Ok(false);
         };
         let cases = answer["cases"].as_array().context("no cases")?;
         let mut closed = !cases.is_empty();
         for case in cases {
-            (self.reached)("case");
+            reached("case");
             let (state, case) = (&case["state"], &case["case"]);
             ensure!(*state != "cancelled", "nobody cancelled a case");
             if *state == "delivered" {
-                (self.reached)("delivered");
+                reached("delivered");
                 let request = json!({ "cmd": "case-close", "case": case, "reason": "read" });
                 // The hospital may die under it: it is asked again.
                 let asked = hospital.ask(&request);
                 self.closing = asked.err().map(|error| format!("{error:#}"));
-                (self.reached)("closing");
+                reached("closing");
             }
             closed &= *state == "closed";
         }
@@ -65,17 +55,16 @@ impl<'n, 'w> People<'n, 'w> {
     }
 
     /// The desk's side, which is up all the time: whether it holds nothing.
-    fn desk(&mut self) -> Result<bool> {
-        let reader = &self.net.reader;
+    fn desk(&mut self, reader: &Node<'_>, reached: Reached<'_>) -> Result<bool> {
         let offers = reader.ask(&json!({ "cmd": "offers" }))?;
         for offer in offers["offers"].as_array().context("no offers")? {
-            (self.reached)("offer");
+            reached("offer");
             // What was denied for a while is offered again, and claimed again.
             if offer["state"] == "seen" {
                 let request = json!({ "cmd": "claim", "offer": offer["offer"] });
                 let asked = reader.ask(&request);
                 self.claims.push(format!("{offer} {asked:?}"));
-                (self.reached)("claimed");
+                reached("claimed");
             }
         }
         let leases = reader.ask(&json!({ "cmd": "leases" }))?;
@@ -84,35 +73,23 @@ impl<'n, 'w> People<'n, 'w> {
             let Some(fence) = lease["fence"].as_u64() else {
                 continue;
             };
-            (self.reached)("leased");
-            // Others may have reported before a restart of the hospital.
-            let open = lease["state"] == "reading" && !self.reported.contains(&fence);
-            if open && self.fetched(fence)? {
-                (self.reached)("fetched");
+            reached("leased");
+            if !self.reported.contains(&fence) && fetched(reader, fence)? {
+                reached("fetched");
                 reader.ask(&report(fence))?;
                 self.reported.insert(fence);
-                (self.reached)("reported");
+                reached("reported");
             }
         }
         Ok(leases.is_empty())
     }
 
-    fn fetched(&self, fence: u64) -> Result<bool> {
-        let events = self.net.reader.ask(&json!({ "cmd": "events" }))?;
-        let events = events["events"].as_array().context("no events")?;
-        let whole = |event: &Value| event["step"] == "all-images" && event["fence"] == fence;
-        Ok(events.iter().any(whole))
-    }
-
     /// Where everything stands, for a failure.
-    pub fn picture(&self) -> String {
-        let mut text = format!(
-            "claims: {:?}, reported: {:?}, closing: {:?}\n",
-            self.claims, self.reported, self.closing
-        );
+    pub fn picture(&self, net: &Net<'_>) -> String {
+        let mut text = format!("{self:?}\n");
         for (node, questions) in [
-            (&self.net.hospital, ["status", "cases", "studies", "events"]),
-            (&self.net.reader, ["status", "offers", "leases", "events"]),
+            (&net.hospital, ["status", "cases", "studies", "events"]),
+            (&net.reader, ["status", "offers", "leases", "events"]),
         ] {
             for cmd in questions {
                 text += &format!("{cmd}: {:?}\n", node.ask(&json!({ "cmd": cmd })));
@@ -120,6 +97,13 @@ impl<'n, 'w> People<'n, 'w> {
         }
         text
     }
+}
+
+fn fetched(reader: &Node<'_>, fence: u64) -> Result<bool> {
+    let events = reader.ask(&json!({ "cmd": "events" }))?;
+    let events = events["events"].as_array().context("no events")?;
+    let whole = |event: &Value| event["step"] == "all-images" && event["fence"] == fence;
+    Ok(events.iter().any(whole))
 }
 
 fn report(fence: u64) -> Value {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use node::dicom::ae::AeTitle;
@@ -14,8 +15,9 @@ use node::dicom::{part10, split};
 use node::store::objects::ObjectRecord;
 use node::store::root::MasterKey;
 use node::store::space::Reserve;
-use node::store::{Store, StoreOptions};
+use node::store::{Store, StoreError, StoreOptions};
 
+use crate::net::{LIFE, LOOK};
 use crate::world::{HOSPITAL_AE, PACS_AE, Who, World};
 
 /// A study on its way.
@@ -168,5 +170,13 @@ pub fn open_store(world: &World, data: &Path) -> Result<Store> {
         },
         ..StoreOptions::default()
     };
-    Ok(Store::open(&data.join("store"), &master, options)?)
+    let until = Instant::now() + LIFE;
+    loop {
+        match Store::open(&data.join("store"), &master, options) {
+            // A process that another lane is just starting holds what this program holds open,
+            // locks too, until it runs its own program.
+            Err(StoreError::Lock(_)) if Instant::now() < until => std::thread::sleep(LOOK),
+            opened => return Ok(opened?),
+        }
+    }
 }
