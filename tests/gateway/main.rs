@@ -3,6 +3,7 @@
 
 mod dcmtk;
 mod reading;
+mod report;
 
 use std::collections::BTreeMap;
 use std::fs;
