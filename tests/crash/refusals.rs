@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::{Class, Faults, Kind};
@@ -11,14 +12,14 @@ use node::dicom::scu::FileStatus;
 use node::dicom::synth::SynthConfig;
 use serde_json::json;
 
-use crate::net::{LIFE, Net};
+use crate::book::Seen;
+use crate::net::{LIFE, LOOK, Net};
 use crate::sent::Sender;
 use crate::world::{Who, World};
 
 /// No case opens: images are all that is written.
 const QUIET: &str = "1h";
-/// Writes that still find room after a start and a slice. A start under load makes a few more than
-/// the one that was counted.
+/// Writes that still find room after a start and a slice; a slice takes more.
 const ROOM: u64 = 12;
 const STUDY: SynthConfig = SynthConfig { seed: 3, slices: 4 };
 
@@ -79,7 +80,7 @@ pub fn full_disk() -> Result<()> {
     let plan = plan.forever();
     let net = Net::new(&world);
     net.hospital.start(Some(&plan))?;
-    ensure!(net.hospital.up()?, "it does not start\n{}", net.story());
+    ensure!(settled(&net)?, "it does not start\n{}", net.story());
     let places = 0..sender.files.len();
     let taken = places.clone().map(|place| sender.send(place));
     let taken = taken.collect::<Result<Vec<bool>>>()?;
@@ -118,6 +119,24 @@ fn writes_of_one(faults: &Faults) -> Result<u64> {
     let plan = faults.plan(&world.folder(Who::Hospital))?;
     let net = Net::new(&world);
     net.hospital.start(Some(&plan))?;
-    ensure!(net.hospital.up()? && sender.send(0)?, "without faults");
+    ensure!(settled(&net)? && sender.send(0)?, "without faults");
     Ok(plan.counts()?.of(Class::Write))
+}
+
+/// Waits until a hospital's first entry is in synced tiles. No log is written after that, by which
+/// a hospital on a full disk would end itself.
+fn settled(net: &Net<'_>) -> Result<bool> {
+    if !net.hospital.up()? {
+        return Ok(false);
+    }
+    let stage = net.world.data(Who::Hospital).join("store/journal/stage");
+    let until = Instant::now() + LIFE;
+    while Instant::now() < until {
+        let logged = Seen::all(net.world)?.iter().any(|seen| seen.size() > 0);
+        if logged && fs::metadata(&stage)?.len() == 0 {
+            return Ok(true);
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(false)
 }
