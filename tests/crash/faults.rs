@@ -5,6 +5,7 @@
 //! fail. The hospital may refuse a slice, end itself with a line that names the cause, or carry
 //! on. Then it is started without faults, and the path has to come to its end.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -13,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use harness::faults::Counts;
-use harness::{Class, Faults, Kind, Plan};
+use harness::{Class, Faults, Journal, Kind, Plan};
 use node::dicom::synth::SynthConfig;
 use serde_json::json;
 
 use crate::book::{self, Seen};
+use crate::images::start_on;
 use crate::in_lanes;
 use crate::kill::draw;
 use crate::net::{LOOK, Net};
@@ -166,6 +168,9 @@ fn run(faults: &Faults, blow: Blow) -> Result<End> {
     let world = World::found(QUIET)?;
     let plan = faults.plan(&world.folder(Who::Hospital))?;
     let plan = plan.inject(blow.kind, blow.class, blow.n).traced();
+    // What a failed sync has lost comes back from the page cache, and not after a power cut.
+    let cut = (blow.kind, blow.class) == (Kind::Eio, Class::Sync);
+    let plan = if cut { plan.shadow() } else { plan };
     let mut run = Run::new(&world, blow.extent)?;
     let told = |run: &Run<'_>| {
         let trace = plan.trace();
@@ -178,7 +183,12 @@ fn run(faults: &Faults, blow: Blow) -> Result<End> {
     };
     let end = run.under(&plan, Some(blow.kind));
     let end = end.with_context(|| told(&run))?;
+    let (taken, seen) = (run.sender.acknowledged.clone(), run.seen.len());
     run.after().with_context(|| told(&run))?;
+    if cut {
+        let tried = run.after_power_cut(&plan.journal()?, &taken, seen);
+        tried.with_context(|| told(&run))?;
+    }
     Ok(end)
 }
 
@@ -295,6 +305,24 @@ impl<'w> Run<'w> {
         ensure!(cases.count() > 0, "no case");
         let all = (0..self.sender.files.len()).collect();
         self.sender.compare(self.net.world, &data, &all)
+    }
+
+    /// The power was cut when the hospital under the plan had ended: another one starts on what
+    /// was synced, and has what was acknowledged and seen by then.
+    fn after_power_cut(
+        &self,
+        journal: &Journal,
+        taken: &BTreeSet<usize>,
+        seen: usize,
+    ) -> Result<()> {
+        let folder = tempfile::TempDir::new()?;
+        journal.image(journal.len(), folder.path())?;
+        let data = start_on(self.net.world, folder.path()).context("after a power cut")?;
+        for checkpoint in self.seen.iter().take(seen) {
+            checkpoint.continues(&data.join("store/log"))?;
+        }
+        let compared = self.sender.compare(self.net.world, &data, taken);
+        compared.context("after a power cut")
     }
 
     /// Sends what is not acknowledged and has the people do their part, until the path is through

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -137,12 +137,8 @@ impl Watch<'_, '_> {
         let world = self.net.world;
         let folder = tempfile::TempDir::new()?;
         journal.image(mark.length, folder.path())?;
-        let data = folder.path().join("data");
         let left = files(&folder.path().join("reports"))?;
-        world.configure(Who::Hospital, &data)?;
-        let hospital = Node::new(world, Who::Hospital);
-        hospital.run()?;
-        hospital.stop_well()?;
+        let data = start_on(world, folder.path())?;
         let told = &mark.told;
         self.sender.compare(world, &data, &told.slices)?;
         for size in &told.shown {
@@ -172,6 +168,16 @@ impl Watch<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Starts a hospital, alone, on the image of its folder in `folder`, and stops it: its data.
+pub fn start_on(world: &World, folder: &Path) -> Result<PathBuf> {
+    let data = folder.join("data");
+    world.configure(Who::Hospital, &data)?;
+    let hospital = Node::new(world, Who::Hospital);
+    hospital.run()?;
+    hospital.stop_well()?;
+    Ok(data)
 }
 
 type Reports = BTreeMap<String, Vec<u8>>;
