@@ -12,7 +12,7 @@ use crypto::note::KeyName;
 use crate::audit::archive::ArchiveError;
 use crate::audit::entry::EntryError;
 use crate::document::DocumentError;
-use crate::member::{GenesisError, MemberError};
+use crate::member::{GenesisError, MemberError, QuorumPaperError};
 use crate::policy::facts::FactsError;
 
 /// The checks, in the order in which they are made and reported.
@@ -26,7 +26,7 @@ pub enum Check {
     Genesis,
     /// Every credential, and that the log's key belongs to one.
     Credentials,
-    /// The quorum file, and that its witnesses are members.
+    /// The quorum file as the council signed it, and that its witnesses are members.
     Witnesses,
     /// Every entry, tile and the signed checkpoint.
     Tree,
@@ -150,6 +150,34 @@ pub enum Fault {
     /// The quorum file is refused.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The council did not sign for the quorum file: who must cosign is then the log's own word.
+    #[error("the council did not sign the quorum file: {0}")]
+    QuorumUnsigned(QuorumPaperError),
+    /// The council signed another quorum file.
+    #[error("has the SHA-256 {found}; the council signed {signed}")]
+    QuorumMismatch {
+        /// SHA-256 of the file.
+        found: Digest,
+        /// SHA-256 in the paper.
+        signed: Digest,
+    },
+    /// Not the quorum file that was asked for.
+    #[error("has the SHA-256 {found}; yours has {pinned}")]
+    OtherQuorum {
+        /// SHA-256 of the file.
+        found: Digest,
+        /// SHA-256 of the file that was asked for.
+        pinned: Digest,
+    },
+    /// The quorum file lets a checkpoint pass that no witness saw.
+    #[error("the quorum file demands no witness")]
+    NoWitnessDemanded,
+    /// The council signed two quorum files under one serial number.
+    #[error("serial number {0} stands for another quorum file in another archive")]
+    QuorumSerial(u64),
+    /// Archives that were given together belong to two consortia.
+    #[error("another archive belongs to the consortium with the genesis {0}")]
+    TwoConsortia(Digest),
     /// A witness of the quorum file has no credential.
     #[error("no valid credential names the key of the witness {0}")]
     UnknownWitness(String),
@@ -269,8 +297,16 @@ pub enum Fault {
 pub enum Remark {
     /// The genesis was not pinned.
     GenesisFromArchive(Digest),
-    /// The quorum file demands no witness.
-    NoWitnessDemanded,
+    /// Not checked: whether the council signed a newer quorum file than the one with this serial
+    /// number.
+    QuorumNotPinned(u64),
+    /// Another archive has a newer quorum file.
+    OlderQuorum {
+        /// The serial number of this one.
+        serial: u64,
+        /// The serial number of the newest one given.
+        newest: u64,
+    },
     /// A granted release has no receipt.
     GrantWithoutReceipt,
     /// The node noted that its clock did not continue as it should.
@@ -308,13 +344,14 @@ impl Remark {
     pub const fn is_gap(&self) -> bool {
         match self {
             Self::GenesisFromArchive(_)
+            | Self::QuorumNotPinned(_)
             | Self::Sealed(_)
             | Self::PeerNotGiven(_)
             | Self::DecisionsNotMade(_)
             | Self::OtherPolicy
             | Self::Stopped(_)
             | Self::UnknownKind(_) => true,
-            Self::NoWitnessDemanded
+            Self::OlderQuorum { .. }
             | Self::GrantWithoutReceipt
             | Self::ClockAnomaly
             | Self::BackDated(_)
@@ -334,7 +371,15 @@ impl fmt::Display for Remark {
                     "the genesis {hash} was taken from the archive: compare it with yours"
                 )
             }
-            Self::NoWitnessDemanded => f.write_str("the quorum file demands no witness"),
+            Self::QuorumNotPinned(serial) => write!(
+                f,
+                "whether the council signed a newer quorum file than serial number {serial}"
+            ),
+            Self::OlderQuorum { serial, newest } => write!(
+                f,
+                "the quorum file (serial number {serial}) is older than another archive's \
+                 ({newest})"
+            ),
             Self::GrantWithoutReceipt => f.write_str("granted, and no receipt came"),
             Self::ClockAnomaly => f.write_str("the node's clock did not continue as it should"),
             Self::BackDated(seconds) => write!(

@@ -296,7 +296,7 @@ fn a_log_or_a_witness_without_credential_is_found() {
 fn a_wrong_witness_makes_no_quorum() {
     let mut world = World::new();
     world.grant();
-    // The council trusts witness 31; the quorum file of this archive names another key.
+    // The council signed for a witness that is no member.
     world.quorum = format!("witness w1 {}\nquorum w1\n", world::witness_vkey(32));
     let found = failures(&world.archive(true));
     assert_eq!(found[0].2, Fault::UnknownWitness("w1".to_owned()));
