@@ -311,6 +311,8 @@ pub enum Remark {
     GrantWithoutReceipt,
     /// The node noted that its clock did not continue as it should.
     ClockAnomaly,
+    /// The node noted that its clock was set back, by at least this many microseconds.
+    ClockSetBack(u64),
     /// The entry's time lies this many seconds before a cosignature on a tree without it.
     BackDated(u64),
     /// The entry's time lies this many seconds after a cosignature on a tree with it.
@@ -354,6 +356,7 @@ impl Remark {
             Self::OlderQuorum { .. }
             | Self::GrantWithoutReceipt
             | Self::ClockAnomaly
+            | Self::ClockSetBack(_)
             | Self::BackDated(_)
             | Self::ForwardDated(_)
             | Self::ReceiptNeverArrived { .. }
@@ -382,6 +385,10 @@ impl fmt::Display for Remark {
             ),
             Self::GrantWithoutReceipt => f.write_str("granted, and no receipt came"),
             Self::ClockAnomaly => f.write_str("the node's clock did not continue as it should"),
+            Self::ClockSetBack(us) => write!(
+                f,
+                "the node's clock was set back by {us} microseconds, as it says itself"
+            ),
             Self::BackDated(seconds) => write!(
                 f,
                 "its time lies {seconds} s before a cosignature on a tree that lacks it"

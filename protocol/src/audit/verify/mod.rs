@@ -21,6 +21,7 @@ mod reconcile;
 mod release;
 mod report;
 mod text;
+mod times;
 mod tree;
 mod trust;
 

@@ -7,8 +7,9 @@ use crypto::log::proof::LogProof;
 use crypto::log::quorum::QuorumError;
 use crypto::note::VerifierKey;
 
-use super::entries::{Release, Seen, Walk, forward_dated};
+use super::entries::{Release, Seen, Walk};
 use super::fault::{Check, Fault, Remark};
+use super::times::forward_dated;
 use super::tree::{latest_us, shortfall};
 use super::trust::log_key;
 use crate::audit::archive::FileName;
