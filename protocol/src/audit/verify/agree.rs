@@ -1,6 +1,7 @@
 //! Several archives together: they must rest on one consortium, and its quorum files are compared.
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::report::Report;
 use crate::audit::archive::FileName;
 

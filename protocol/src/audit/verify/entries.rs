@@ -7,8 +7,9 @@ use crypto::digest::Digest;
 use crypto::log::merkle::TreeHead;
 use crypto::note::VerifierKey;
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
 use super::reconcile::{Account, Link};
+use super::remark::Remark;
 use super::report::Report;
 use super::times::Clock;
 use super::trust::Trust;

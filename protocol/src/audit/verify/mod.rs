@@ -19,6 +19,7 @@ mod peer;
 mod receipt;
 mod reconcile;
 mod release;
+mod remark;
 mod report;
 mod text;
 mod times;
@@ -31,7 +32,8 @@ pub mod json;
 use crypto::digest::Digest;
 use crypto::log::reader::TileReader;
 
-pub use fault::{Check, Fault, Remark};
+pub use fault::{Check, Fault};
+pub use remark::Remark;
 pub use report::{Counts, Failure, Noted, Report, Status};
 pub use text::describe;
 

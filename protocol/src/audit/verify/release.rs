@@ -8,7 +8,8 @@ use crypto::log::quorum::QuorumError;
 use crypto::note::VerifierKey;
 
 use super::entries::{Release, Seen, Walk};
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::times::forward_dated;
 use super::tree::{latest_us, shortfall};
 use super::trust::log_key;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crypto::digest::Digest;
 use crypto::note::KeyName;
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use crate::member::QuorumPaper;
 
 /// Most faults kept for one archive: an archive that is all wrong needs no longer list.

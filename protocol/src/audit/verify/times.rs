@@ -16,7 +16,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::report::Report;
 use crate::audit::header::{Header, Kind};
 use crate::limits;

@@ -7,7 +7,8 @@ use crypto::envelope::Envelope;
 use crypto::log::quorum::Quorum;
 use crypto::note::{KeyName, VerifierKey};
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::report::Report;
 use super::{Options, Source};
 use crate::audit::archive::FileName;
@@ -38,12 +39,16 @@ impl Trust {
         if let Some((genesis, hash)) = open_genesis(source, options.genesis, report) {
             report.genesis = Some(hash);
             trust.open_credentials(source, (&genesis, hash), report);
+            report.remark(Check::Credentials, None, Remark::Revocation);
             let paper = open_paper(source, (&genesis, hash), report);
             trust.open_quorum(source, paper, options.quorum, report);
         }
         let policy = super::read(source, FileName::Policy, Check::Decisions, report);
         let schema = super::read(source, FileName::Schema, Check::Decisions, report);
         trust.policy_hash = policy.as_ref().map(|text| Digest::sha256(text));
+        if policy.is_some() {
+            report.remark(Check::Decisions, None, Remark::PolicyUnsigned);
+        }
         // Only disclosed facts are decided again: without them, both builds of the tool say the
         // same.
         #[cfg(feature = "policy")]

@@ -156,6 +156,14 @@ fn the_sentence_comes_first() {
         good.contains("not checked: the payloads of 4 entries are sealed"),
         "{good}"
     );
+    for gap in [
+        "whether the council signed a newer quorum file than serial number 1",
+        "whether a credential was suspended or revoked",
+        "whether the consortium agreed to the policy",
+        "what the log holds beyond its checkpoint",
+    ] {
+        assert!(good.contains(&format!("not checked: {gap}")), "{good}");
+    }
     archive.remove("trust/policy.cedar");
     let to_compare = format!(
         "The genesis was not pinned: compare {} with",
