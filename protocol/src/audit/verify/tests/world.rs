@@ -19,7 +19,7 @@ use crate::audit::entry::{EntryDraft, Field};
 use crate::audit::header::{Action, Header, Kind};
 use crate::audit::record::{AccessRecord, CaseNote, NodeRecord, Record, ReleaseRecord};
 use crate::document::Document;
-use crate::document::grant::Grant;
+use crate::document::grant::{Grant, Prepared};
 use crate::document::receipt::Receipt;
 use crate::ids::{NodeId, PersonId};
 use crate::member::genesis::CouncilMember;
@@ -51,6 +51,8 @@ pub(super) const COUNCIL: [u8; 3] = [1, 2, 3];
 pub(super) const HOSPITAL_GRANTS: u8 = 12;
 pub(super) const WITNESS: u8 = 31;
 const PERSON: u8 = 22;
+/// Bytes and objects of every release.
+pub(super) const VOLUME: (u64, u64) = (40 << 20, 120);
 
 /// One log as its node keeps it.
 pub(super) struct Log {
@@ -129,6 +131,8 @@ pub(super) struct World {
     pub(super) quorum_serial: u64,
     /// Seconds since the Unix epoch.
     pub(super) now: u64,
+    /// How much the entry of a release says: bytes and instances.
+    pub(super) volume: (u64, u64),
     /// What releases are decided from.
     pub(super) facts: Facts,
     rng: ChaCha20Rng,
@@ -156,6 +160,7 @@ impl World {
             quorum_serial: 1,
             genesis,
             now: START,
+            volume: VOLUME,
             facts: facts(),
             rng: ChaCha20Rng::from_seed([7; 32]),
         };
@@ -231,6 +236,8 @@ impl World {
             purpose: "TREAT".to_owned(),
             ..header(Kind::ReleaseGranted).with_grant(hash)
         };
+        let (bytes, objects) = self.volume;
+        let header = header.with_volume(bytes, objects);
         let record = ReleaseRecord {
             grant: envelope.clone(),
             ..ReleaseRecord::default()
@@ -407,6 +414,11 @@ pub(super) fn grant(fence: u64) -> Grant {
         from_country: "DE".to_owned(),
         to_country: "AT".to_owned(),
         credential: 2,
+        prepared: Some(Prepared {
+            bytes: VOLUME.0,
+            objects: VOLUME.1,
+            ..Prepared::default()
+        }),
         log_origin: "nord.example/log".to_owned(),
         ..Grant::default()
     }
