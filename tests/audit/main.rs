@@ -147,7 +147,8 @@ fn tlog_scales(network: &Network, archives: &[PathBuf]) -> Result<Output> {
 
 fn audit(network: &Network, archives: &[PathBuf]) -> Result<Output> {
     let mut command = Command::new(harness::binary("radmesh-audit")?);
-    command.arg("verify").args(archives);
+    command.args(["verify", "--genesis", &network.genesis()?]);
+    command.args(archives);
     harness::run(&mut command, network.folder(), BOUND)
 }
 

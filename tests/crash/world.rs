@@ -15,7 +15,9 @@ use crypto::keys::{SigningKey, VerifyingKey};
 use crypto::note::{KeyName, KeyType, VerifierKey};
 use node::keystore::{KeyKind, Keystore, Passphrase};
 use protocol::ids::{NodeId, PersonId};
-use protocol::member::{CouncilMember, Credential, Genesis, Licence, MemberKind, Paper};
+use protocol::member::{
+    CouncilMember, Credential, Genesis, Licence, MemberKind, Paper, QuorumPaper,
+};
 use tempfile::TempDir;
 
 const POLICY: &str = include_str!("../../configs/policy/consortium.cedar");
@@ -107,7 +109,11 @@ impl World {
             fs::write(world.credential_file(serial), signed)?;
             world.members.push((who, credential));
         }
-        fs::write(trust.join("quorum.policy"), world.quorum()?)?;
+        let quorum = world.quorum()?;
+        let paper = QuorumPaper::over(quorum.as_bytes(), world.genesis, 1)?;
+        fs::write(trust.join("quorum.policy"), quorum)?;
+        let signed = Paper::Quorum(paper).sign(&signers)?;
+        fs::write(trust.join("quorum.envelope"), signed)?;
         fs::write(trust.join("consortium.cedar"), POLICY)?;
         fs::write(trust.join("schema.cedarschema"), SCHEMA)?;
         for who in EVERYBODY {

@@ -68,7 +68,8 @@ fn the_demo_verifies_and_so_do_its_archives() -> Result<()> {
     }
 
     let mut audit = Command::new(harness::binary("radmesh-audit")?);
-    audit.arg("verify");
+    let genesis = told["genesis"].as_str().context("no genesis")?;
+    audit.args(["verify", "--genesis", genesis]);
     for node in ["hospital-a", "hospital-b", "reader", "unlicensed"] {
         audit.arg(archives.join(node));
     }

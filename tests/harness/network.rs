@@ -99,6 +99,19 @@ impl Network {
         Ok(socket.parent().context("a socket in no folder")?.to_owned())
     }
 
+    /// SHA-256 of the consortium's genesis, as its members pin it.
+    ///
+    /// # Errors
+    /// Where a configuration cannot be read.
+    pub fn genesis(&self) -> Result<String> {
+        let config = fs::read_to_string(self.of("witness")?.join("node.toml"))?;
+        let mut pinned = config.lines().filter_map(|line| {
+            let hash = line.strip_prefix("genesis_hash = \"")?;
+            Some(hash.strip_suffix('"')?.to_owned())
+        });
+        pinned.next().context("a configuration pins no genesis")
+    }
+
     /// What a node has logged so far.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct TrustFiles {
     pub credentials: Vec<(u64, Vec<u8>)>,
     /// The quorum file.
     pub quorum: Vec<u8>,
+    /// What the council signed of it.
+    pub quorum_paper: Vec<u8>,
     /// The policy text.
     pub policy: Vec<u8>,
     /// The schema text.
@@ -55,7 +57,7 @@ pub trait ExportSource {
     /// The node's own.
     fn payload(&self, index: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Self::Error>;
 
-    /// Genesis, credentials, quorum file and policy.
+    /// Genesis, credentials, quorum file as the council signed it, and policy.
     ///
     /// # Errors
     /// The node's own.
@@ -162,6 +164,7 @@ impl<S: ExportSource> Archive<'_, S> {
         let trust = self.source.trust().map_err(ExportError::Source)?;
         self.put(FileName::Genesis, &trust.genesis)?;
         self.put(FileName::Quorum, &trust.quorum)?;
+        self.put(FileName::QuorumPaper, &trust.quorum_paper)?;
         self.put(FileName::Policy, &trust.policy)?;
         self.put(FileName::Schema, &trust.schema)?;
         for (serial, envelope) in &trust.credentials {

@@ -17,7 +17,9 @@ use protocol::audit::record::{NodeRecord, Record, ReleaseRecord};
 use protocol::audit::verify::{Fault, Options, Source as _, verify};
 use protocol::ids::NodeId;
 use protocol::member::genesis::CouncilMember;
-use protocol::member::{CREDENTIAL_TYPE, Credential, GENESIS_TYPE, Genesis, MemberKind};
+use protocol::member::{
+    CREDENTIAL_TYPE, Credential, GENESIS_TYPE, Genesis, MemberKind, Paper, QuorumPaper,
+};
 use protocol::time::Wall;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -160,17 +162,27 @@ fn trust() -> TrustFiles {
         not_before: NOW - 60,
         not_after: NOW + 60,
     };
+    let quorum = format!("witness w {witness}\nquorum w\n").into_bytes();
+    let paper = QuorumPaper::over(&quorum, Digest::sha256(&genesis), 1).unwrap();
     TrustFiles {
         genesis,
         credentials: vec![(1, sign(CREDENTIAL_TYPE, credential.encode()))],
-        quorum: format!("witness w {witness}\nquorum w\n").into_bytes(),
+        quorum,
+        quorum_paper: Paper::Quorum(paper).sign(&[&key(1)]).unwrap(),
         policy: POLICY.as_bytes().to_vec(),
         schema: b"entity Reader;\n".to_vec(),
     }
 }
 
 fn verified(folder: &Path) -> bool {
-    verify_folders(&[folder.to_owned()], None).unwrap().holds()
+    let genesis = Some(Digest::sha256(&trust().genesis));
+    let options = Options {
+        genesis,
+        ..Options::default()
+    };
+    verify_folders(&[folder.to_owned()], options)
+        .unwrap()
+        .accepted()
 }
 
 #[test]
@@ -185,7 +197,7 @@ fn an_export_verifies_wherever_it_is_moved() {
     }
     let folder = root.path().join("a/b/archive");
     let exported = export(&node, &folder).unwrap();
-    assert_eq!((exported.entries, exported.files), (301, 12));
+    assert_eq!((exported.entries, exported.files), (301, 13));
     assert_eq!(exported.origin, "nord.example/log");
     assert!(verified(&folder));
     let moved = root.path().join("moved");

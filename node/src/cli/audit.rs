@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use crypto::digest::Digest;
+use crypto::log::quorum::MAX_POLICY_LEN;
 use protocol::audit::verify::{Input, Options, Verdict, describe, json, verify};
 use serde_json::json;
 
 use crate::archive::{ExportSource, Exported, Folder, FolderError, export};
+use crate::files::{self, FileError};
 
 /// The audit log, for others.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -37,12 +39,43 @@ pub struct VerifyArguments {
     /// Folders written by `radmesh audit export`.
     #[arg(required = true, value_name = "DIR")]
     pub archives: Vec<PathBuf>,
-    /// SHA-256 of the consortium's genesis, as you know it from elsewhere.
-    #[arg(long, value_name = "HASH", value_parser = Digest::from_hex)]
-    pub genesis: Option<Digest>,
+    /// What to trust.
+    #[command(flatten)]
+    pub trust: TrustArguments,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a verification rests on.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustArguments {
+    /// SHA-256 of the consortium's genesis, as you know it from elsewhere.
+    #[arg(long, value_name = "HASH", value_parser = Digest::from_hex)]
+    pub genesis: Option<Digest>,
+    /// Without --genesis: take the archive's own, and accept what holds by it.
+    #[arg(long, conflicts_with = "genesis")]
+    pub trust_archive: bool,
+    /// The quorum file that the archives must have, as you know it from elsewhere.
+    #[arg(long, value_name = "FILE")]
+    pub quorum: Option<PathBuf>,
+}
+
+impl TrustArguments {
+    /// The same, with the quorum file read.
+    ///
+    /// # Errors
+    /// The quorum file cannot be read.
+    pub fn options(&self) -> Result<Options, FileError> {
+        let quorum = self.quorum.as_ref();
+        let quorum = quorum.map(|file| files::read(file, MAX_POLICY_LEN as u64));
+        Ok(Options {
+            genesis: self.genesis,
+            trust_archive: self.trust_archive,
+            quorum: quorum.transpose()?.map(|bytes| Digest::sha256(&bytes)),
+            stop_early: false,
+        })
+    }
 }
 
 impl ExportArguments {
@@ -71,23 +104,19 @@ impl ExportArguments {
 }
 
 impl VerifyArguments {
-    /// Verifies the archives and prints the verdict. Exit code 0 only if everything holds.
+    /// Verifies the archives and prints the verdict.
     ///
     /// # Errors
     /// A folder that cannot be listed.
-    pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let verdict = verify_folders(&self.archives, self.genesis)?;
+    pub fn run(&self) -> anyhow::Result<Verdict> {
+        let verdict = verify_folders(&self.archives, self.trust.options()?)?;
         let text = if self.json {
             format!("{:#}\n", json::of(&verdict))
         } else {
             describe(&verdict)
         };
         std::io::stdout().write_all(text.as_bytes())?;
-        Ok(if verdict.holds() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(verdict)
     }
 }
 
@@ -95,10 +124,7 @@ impl VerifyArguments {
 ///
 /// # Errors
 /// [`FolderError`].
-pub fn verify_folders(
-    archives: &[PathBuf],
-    genesis: Option<Digest>,
-) -> Result<Verdict, FolderError> {
+pub fn verify_folders(archives: &[PathBuf], options: Options) -> Result<Verdict, FolderError> {
     let folders = archives.iter().map(|path| Folder::open(path));
     let folders: Vec<Folder> = folders.collect::<Result<_, _>>()?;
     let labels: Vec<String> = archives
@@ -110,13 +136,7 @@ pub fn verify_folders(
         .zip(&labels)
         .map(|(source, label)| Input { label, source })
         .collect();
-    Ok(verify(
-        &inputs,
-        Options {
-            genesis,
-            stop_early: false,
-        },
-    ))
+    Ok(verify(&inputs, options))
 }
 
 fn summary(exported: &Exported) -> serde_json::Value {

@@ -1,14 +1,12 @@
 //! `radmesh audit`: have a node write its log's archive, and verify archives.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use crypto::digest::Digest;
 
 use super::Output;
-use super::audit::VerifyArguments;
+use super::audit::{TrustArguments, VerifyArguments};
 use super::client::Target;
 use crate::control::wire::Request;
 
@@ -37,9 +35,8 @@ pub(super) struct Verify {
     /// Folders written by `radmesh audit export`.
     #[arg(required = true, value_name = "DIR")]
     archives: Vec<PathBuf>,
-    /// SHA-256 of the consortium's genesis, as you know it from elsewhere.
-    #[arg(long, value_name = "HASH", value_parser = Digest::from_hex)]
-    genesis: Option<Digest>,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 impl Command {
@@ -49,15 +46,20 @@ impl Command {
                 let dir = std::path::absolute(folder)?;
                 target.show(&Request::Export { dir }, out)
             }
-            Self::Verify(Verify { archives, genesis }) => {
+            Self::Verify(Verify { archives, trust }) => {
                 let arguments = VerifyArguments {
                     archives,
-                    genesis,
+                    trust,
                     json: out.is_json(),
                 };
-                match arguments.run()? == ExitCode::SUCCESS {
-                    true => Ok(()),
-                    false => bail!("the archives do not hold"),
+                let verdict = arguments.run()?;
+                match (verdict.accepted(), verdict.holds()) {
+                    (true, _) => Ok(()),
+                    (false, true) => bail!(
+                        "the genesis was not pinned: give the hash that the founders announced as \
+                         --genesis"
+                    ),
+                    (false, false) => bail!("the archives do not hold"),
                 }
             }
         }

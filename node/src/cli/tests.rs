@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory as _;
+use crypto::keys::VerifyingKey;
+use crypto::note::{KeyName, KeyType, VerifierKey};
 use serde_json::Value;
 
 use super::output::one_line;
@@ -61,6 +63,42 @@ fn found(folder: &Path) -> String {
     text(&founded[0], "genesis_hash")
 }
 
+/// A quorum file that two of the three council members sign.
+fn quorum(folder: &Path) {
+    done(folder, "key new --keys @/witness --unencrypted witness");
+    let shown = done(folder, "key show --keys @/witness --unencrypted");
+    let key = VerifyingKey::from_hex(&text(&shown[0], "public")).unwrap();
+    let name = KeyName::new("witness.example").unwrap();
+    let key = VerifierKey::new(name, KeyType::Cosignature, key);
+    let ask = "consortium quorum @/quorum --genesis @/genesis";
+    fs::write(folder.join("quorum"), "quorum none\n").unwrap();
+    let error = run(folder, &format!("{ask} --out @/quorum.request")).unwrap_err();
+    assert_eq!(error, "the quorum file demands no witness");
+    fs::write(
+        folder.join("quorum"),
+        format!("witness w {key}\nquorum w\n"),
+    )
+    .unwrap();
+    let asked = done(folder, &format!("{ask} --serial 7 --out @/quorum.request"));
+    assert_eq!(
+        (&asked[0]["serial"], &asked[0]["signed"]),
+        (&7.into(), &false.into())
+    );
+    for council in ["a", "c"] {
+        let sign = format!("--key @/{council}/council.key --unencrypted --out @/quorum.{council}");
+        let signed = done(folder, &format!("consortium sign @/quorum.request {sign}"));
+        assert_eq!(text(&signed[0], "paper"), "quorum");
+    }
+    let short = format!("{ask} --signed @/quorum.a --out @/quorum.envelope");
+    let error = run(folder, &short).unwrap_err();
+    assert_eq!(
+        error,
+        "paper for the quorum file: 1 of the allowed keys signed, 2 must"
+    );
+    let both = format!("{ask} --signed @/quorum.a --signed @/quorum.c --out @/quorum.envelope");
+    assert_eq!(done(folder, &both)[0]["signed"], true);
+}
+
 /// A hospital with credential and configuration.
 fn hospital(folder: &Path, hash: &str) {
     done(
@@ -88,7 +126,7 @@ fn hospital(folder: &Path, hash: &str) {
     );
     fs::copy(text(&admitted[0], "file"), folder.join("own.credential")).unwrap();
     let policy = |name: &str| format!("{}/../configs/policy/{name}", env!("CARGO_MANIFEST_DIR"));
-    fs::write(folder.join("quorum"), "quorum none\n").unwrap();
+    quorum(folder);
     let config = include_str!("../../../configs/node-hospital.toml")
         .replace("/var/lib/radmesh", &folder.display().to_string())
         .replace("# unencrypted = true", "unencrypted = true")
@@ -168,6 +206,30 @@ fn from_nothing_to_a_good_configuration() {
         error.contains(&format!("has the hash {hash}, but 1111")),
         "{error}"
     );
+}
+
+#[test]
+fn a_quorum_file_that_the_council_did_not_sign_stops_the_node() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let hash = found(folder);
+    hospital(folder, &hash);
+    let check = |expected: &str| {
+        let error = run(folder, "node check-config @/node.toml").unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        let mend = "have the council sign ";
+        assert!(error.contains(mend) && !error.contains('\n'), "{error}");
+        assert!(error.contains("`radmesh consortium quorum`"), "{error}");
+    };
+    let signed = fs::read(folder.join("quorum")).unwrap();
+    fs::write(folder.join("quorum"), "quorum none\n").unwrap();
+    check("quorum: the quorum file has the SHA-256 ");
+    fs::write(folder.join("quorum"), signed).unwrap();
+    done(folder, "node check-config @/node.toml");
+    fs::copy(folder.join("quorum.a"), folder.join("quorum.envelope")).unwrap();
+    check("quorum.envelope: paper for the quorum file: 1 of the allowed keys signed, 2 must");
+    fs::remove_file(folder.join("quorum.envelope")).unwrap();
+    check("quorum.envelope: No such file");
 }
 
 #[test]

@@ -75,6 +75,14 @@ pub struct ConsortiumSettings {
     pub quorum: PathBuf,
 }
 
+impl ConsortiumSettings {
+    /// What the council signed of the quorum file: beside it, with the ending `envelope`.
+    #[must_use]
+    pub fn quorum_paper(&self) -> PathBuf {
+        self.quorum.with_extension("envelope")
+    }
+}
+
 /// What decides on a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crypto::envelope::MAX_ENCODED_LEN;
-use crypto::log::quorum::Quorum;
+use crypto::log::quorum::{MAX_POLICY_LEN, Quorum};
 use protocol::limits;
-use protocol::member::{Genesis, GenesisError, Member, MemberError, MemberKind, Roster};
+use protocol::member::{
+    Genesis, GenesisError, Member, MemberError, MemberKind, QuorumPaper, QuorumPaperError, Roster,
+};
 use protocol::policy::cedar::{CedarPolicy, PolicyError};
 use protocol::time::Wall;
 
-use super::settings::{PolicySettings, Settings};
+use super::settings::{ConsortiumSettings, PolicySettings, Settings};
 use crate::files::{self, FileError};
 
 /// The ending of a credential's file.
@@ -19,8 +21,8 @@ pub const CREDENTIAL_ENDING: &str = "credential";
 /// Files in a credentials folder that are looked at: each member, and each one's last renewals.
 const FILES_MAX: usize = limits::SERIALS_MAX;
 
-/// The longest quorum file: a thousand witnesses are a tenth of it.
-const QUORUM_MAX: u64 = 1 << 20;
+/// How a quorum file is signed.
+const SIGN: &str = "`radmesh consortium quorum`, then `radmesh consortium sign`";
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +56,23 @@ pub enum TrustError {
         /// The section that it does not cover.
         role: &'static str,
     },
-    /// The quorum file is refused.
-    #[error("{}: {complaint}", file.display())]
+    /// What the council signed of the quorum file cannot be read; mostly, nobody asked it to.
+    #[error("{source}: have the council sign {}: {SIGN}", quorum.display())]
+    QuorumUnread {
+        /// The quorum file.
+        quorum: PathBuf,
+        /// What is wrong with the file beside it.
+        source: FileError,
+    },
+    /// The quorum file is not one that the council signed.
+    #[error("{}: {source}: have the council sign {}: {SIGN}", file.display(), quorum.display())]
     Quorum {
-        /// Its file.
+        /// What is refused: the quorum file, or what the council signed of it.
         file: PathBuf,
-        /// What is wrong.
-        complaint: String,
+        /// The quorum file.
+        quorum: PathBuf,
+        /// Why.
+        source: QuorumPaperError,
     },
     /// The policy is refused.
     #[error("{}: {source}", file.display())]
@@ -105,6 +117,7 @@ impl Trust {
                     source,
                 }
             })?;
+        let quorum = load_quorum(consortium, &genesis)?;
         let mut roster = Roster::new(genesis, consortium.genesis_hash);
         // One's own first: nobody else's credential can then stand in its way.
         let own = files::read(&consortium.credential, MAX_ENCODED_LEN as u64)?;
@@ -119,11 +132,6 @@ impl Trust {
         let ignored = admit_folder(&mut roster, &consortium.credentials, now)?;
         let own = roster.by_node(&own.credential.node).cloned().unwrap_or(own);
         covers(settings, &own)?;
-        let quorum = files::read(&consortium.quorum, QUORUM_MAX)?;
-        let quorum = Quorum::parse(&quorum).map_err(|error| TrustError::Quorum {
-            file: consortium.quorum.clone(),
-            complaint: error.to_string(),
-        })?;
         let policy = settings.policy.as_ref().map(load_policy).transpose()?;
         Ok(Self {
             roster,
@@ -133,6 +141,28 @@ impl Trust {
             ignored,
         })
     }
+}
+
+/// Reads the quorum file and what the council signed of it.
+fn load_quorum(consortium: &ConsortiumSettings, genesis: &Genesis) -> Result<Quorum, TrustError> {
+    let paper_file = consortium.quorum_paper();
+    let refused = |file: &Path, source| TrustError::Quorum {
+        file: file.to_owned(),
+        quorum: consortium.quorum.clone(),
+        source,
+    };
+    let file = files::read(&consortium.quorum, MAX_POLICY_LEN as u64)?;
+    let envelope = files::read(&paper_file, MAX_ENCODED_LEN as u64).map_err(|source| {
+        TrustError::QuorumUnread {
+            quorum: consortium.quorum.clone(),
+            source,
+        }
+    })?;
+    let paper = QuorumPaper::open(&envelope, (genesis, consortium.genesis_hash))
+        .map_err(|error| refused(&paper_file, error))?;
+    paper
+        .admit(&file)
+        .map_err(|error| refused(&consortium.quorum, error))
 }
 
 /// Reads a policy and holds it against its schema.

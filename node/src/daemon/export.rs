@@ -6,6 +6,7 @@ use std::path::Path;
 use crypto::digest::Digest;
 use crypto::envelope::{Envelope, MAX_ENCODED_LEN};
 use crypto::keys::SigningKey;
+use crypto::log::quorum::MAX_POLICY_LEN;
 use crypto::note::NoteSignature;
 use protocol::limits;
 use protocol::member::{Credential, Genesis, Roster};
@@ -19,9 +20,6 @@ use crate::config::{CREDENTIAL_ENDING, Settings};
 use crate::driver::log::{LogHandle, PayloadFault, PayloadSeal as _};
 use crate::driver::ports::Undone;
 use crate::files;
-
-/// The longest quorum file, as the configuration reads it.
-const QUORUM_MAX: u64 = 1 << 20;
 
 /// Reads what an archive holds. No Debug: it holds the log's key.
 pub(super) struct Export {
@@ -130,7 +128,8 @@ impl ExportSource for Export {
         Ok(TrustFiles {
             genesis: read(&consortium.genesis, MAX_ENCODED_LEN as u64)?,
             credentials: self.credentials()?,
-            quorum: read(&consortium.quorum, QUORUM_MAX)?,
+            quorum: read(&consortium.quorum, MAX_POLICY_LEN as u64)?,
+            quorum_paper: read(&consortium.quorum_paper(), MAX_ENCODED_LEN as u64)?,
             policy: read(&policy.rules, most)?,
             schema: read(&policy.schema, most)?,
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use crypto::digest::Digest;
+use protocol::audit::verify::Options;
 
 use super::process::Network;
 use super::report::Refusal;
@@ -45,8 +46,8 @@ pub(super) async fn export(network: &Network, into: &Path) -> anyhow::Result<Vec
 
 /// Verifies archives together, as `radmesh-audit verify` does. Gives the entries verified.
 pub(super) fn verify(folders: &[PathBuf], genesis: Digest) -> anyhow::Result<u64> {
-    let verdict = verify_folders(folders, Some(genesis))?;
-    if !verdict.holds() {
+    let verdict = verify_folders(folders, pinned(genesis))?;
+    if !verdict.accepted() {
         let failures = verdict.archives.iter().flat_map(|report| {
             report
                 .failures
@@ -73,7 +74,7 @@ pub(super) fn tampered(
     *bytes.get_mut(middle).context("an empty file of entries")? ^= 1;
     fs::write(&file, &bytes)?;
     let name = file.strip_prefix(&copy)?.to_string_lossy().into_owned();
-    let verdict = verify_folders(&[copy], Some(genesis))?;
+    let verdict = verify_folders(&[copy], pinned(genesis))?;
     let named = verdict.archives.iter().flat_map(|report| &report.failures);
     let named = named.into_iter().find(|failure| failure.file == name);
     let named = named.context("the verifier did not see the changed byte")?;
@@ -81,6 +82,14 @@ pub(super) fn tampered(
         what: format!("a copy of hospital A's log with byte {middle} of {name} changed"),
         reason: format!("{}: {}", named.file, named.fault),
     })
+}
+
+/// The founders' genesis, and no other.
+fn pinned(genesis: Digest) -> Options {
+    Options {
+        genesis: Some(genesis),
+        ..Options::default()
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -76,7 +76,10 @@ pub fn run(options: &Options, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Sum
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        genesis: world.genesis().to_hex(),
+        ..Summary::default()
+    };
     runtime.block_on(async {
         let mut network = Network::new(world);
         let places = (export.as_path(), folder.0.as_path());

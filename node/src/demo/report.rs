@@ -31,6 +31,8 @@ pub struct Refusal {
 pub struct Summary {
     /// Every image equal, every log verified, every refusal seen.
     pub verified: bool,
+    /// SHA-256 of the consortium's genesis: what the archives are verified by.
+    pub genesis: String,
     /// Images that the reader saw and that were compared.
     pub objects: u64,
     /// Their bytes.

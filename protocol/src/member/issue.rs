@@ -13,17 +13,20 @@ use crypto::keys::SigningKey;
 
 use super::credential::{CREDENTIAL_TYPE, Credential, CredentialError};
 use super::genesis::{GENESIS_TYPE, Genesis, GenesisError};
+use super::quorum::{QUORUM_TYPE, QuorumPaper, QuorumPaperError};
 
 /// First bytes of a request; the digit is the format's version.
 const MAGIC: &[u8; 4] = b"RMR1";
 
-/// What a paper says. Only these two are signed by a council.
+/// What a paper says. Only these are signed by a council.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Paper {
     /// The founding of a consortium.
     Genesis(Genesis),
     /// The admission or renewal of a member.
     Credential(Box<Credential>),
+    /// Which witnesses must cosign: the commitment to a quorum file.
+    Quorum(QuorumPaper),
 }
 
 /// Why a paper is not signed.
@@ -33,7 +36,7 @@ pub enum IssueError {
     #[error("not a request and not a signed paper")]
     NotAPaper,
     /// A payload type that no council signs.
-    #[error("a council signs a genesis or a credential, not this type of paper")]
+    #[error("a council signs a genesis, a credential or a quorum file, not this type of paper")]
     Type,
     /// The envelope itself is refused.
     #[error("{0}")]
@@ -44,6 +47,9 @@ pub enum IssueError {
     /// The credential in it is refused.
     #[error("{0}")]
     Credential(#[from] CredentialError),
+    /// The commitment in it is refused.
+    #[error("{0}")]
+    Quorum(#[from] QuorumPaperError),
     /// Copies that are to be put together say different things.
     #[error("the papers do not say the same: they cannot be put together")]
     Different,
@@ -56,6 +62,7 @@ impl Paper {
         match self {
             Self::Genesis(_) => GENESIS_TYPE,
             Self::Credential(_) => CREDENTIAL_TYPE,
+            Self::Quorum(_) => QUORUM_TYPE,
         }
     }
 
@@ -65,6 +72,7 @@ impl Paper {
         match self {
             Self::Genesis(genesis) => genesis.encode(),
             Self::Credential(credential) => credential.encode(),
+            Self::Quorum(paper) => paper.encode(),
         }
     }
 
@@ -98,6 +106,8 @@ impl Paper {
         match self {
             Self::Genesis(genesis) => Ok(genesis.check()?),
             Self::Credential(credential) => Ok(credential.check()?),
+            // Every value of its fields is a paper.
+            Self::Quorum(_) => Ok(()),
         }
     }
 
@@ -105,6 +115,7 @@ impl Paper {
         match payload_type {
             GENESIS_TYPE => Ok(Self::Genesis(Genesis::decode(payload)?)),
             CREDENTIAL_TYPE => Ok(Self::Credential(Box::new(Credential::decode(payload)?))),
+            QUORUM_TYPE => Ok(Self::Quorum(QuorumPaper::decode(payload)?)),
             _ => Err(IssueError::Type),
         }
     }

@@ -1,10 +1,12 @@
-//! `radmesh consortium`: found it, ask for a credential, sign, admit, see who is in.
+//! `radmesh consortium`: found it, say who must cosign, ask for a credential, sign, admit, see who
+//! is in.
 //!
 //! Papers travel as files: a request goes from one council member to the next (or a copy to each),
 //! every one signs offline, and `admit` puts the result where a node reads it.
 
 mod admit;
 mod found;
+mod quorum;
 mod request;
 mod show;
 mod sign;
@@ -26,7 +28,9 @@ pub(super) enum Command {
     Found(found::Found),
     /// Ask the council for a credential with the public halves of this node's keys.
     Request(Box<request::Request>),
-    /// Sign a genesis or a credential with a council key.
+    /// Ask the council to sign a quorum file, or put the signed copies together.
+    Quorum(quorum::Quorum),
+    /// Sign a genesis, a credential or a quorum file with a council key.
     Sign(sign::Sign),
     /// Check a signed credential, and put it in a node's folder of credentials.
     Admit(admit::Admit),
@@ -41,6 +45,7 @@ impl Command {
         match self {
             Self::Found(command) => command.run(out),
             Self::Request(command) => command.run(out),
+            Self::Quorum(command) => command.run(out),
             Self::Sign(command) => command.run(out),
             Self::Admit(command) => command.run(out),
             Self::Status(command) => command.run(out),

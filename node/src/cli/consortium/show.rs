@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use crypto::envelope::digest_of;
-use protocol::member::{Credential, Genesis, Licence, Paper, issue};
+use protocol::member::{Credential, Genesis, Licence, Paper, QuorumPaper, issue};
 use serde::Serialize;
 
 use super::read_paper;
@@ -14,7 +14,7 @@ use crate::cli::{Output, clock};
 /// Which paper.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
-    /// A request, a genesis or a credential.
+    /// A request, a genesis, a credential, or what was signed for a quorum file.
     #[arg(value_name = "PAPER")]
     paper: PathBuf,
 }
@@ -28,7 +28,7 @@ impl Show {
 /// A paper as it is shown.
 #[derive(Serialize)]
 pub(super) struct Shown {
-    /// "genesis" or "credential".
+    /// "genesis", "credential" or "quorum".
     paper: &'static str,
     /// SHA-256 of the envelope; none for a request.
     hash: Option<String>,
@@ -50,6 +50,7 @@ impl Shown {
         let (name, content) = match &paper {
             Paper::Genesis(genesis) => ("genesis", genesis_content(genesis)),
             Paper::Credential(credential) => ("credential", credential_content(credential)),
+            Paper::Quorum(paper) => ("quorum", quorum_content(paper)),
         };
         Ok(Self {
             paper: name,
@@ -94,6 +95,15 @@ fn genesis_content(genesis: &Genesis) -> Vec<(&'static str, String)> {
         )
     }));
     content
+}
+
+/// A signer compares the hash with that of the file that everybody was sent.
+fn quorum_content(paper: &QuorumPaper) -> Vec<(&'static str, String)> {
+    vec![
+        ("serial", paper.serial.to_string()),
+        ("file's SHA-256", paper.sha256.to_hex()),
+        ("consortium", paper.genesis.to_hex()),
+    ]
 }
 
 fn credential_content(credential: &Credential) -> Vec<(&'static str, String)> {

@@ -13,7 +13,9 @@ use crypto::keyfile::KdfParams;
 use crypto::keys::{SigningKey, VerifyingKey};
 use crypto::note::{KeyName, KeyType, VerifierKey};
 use protocol::ids::{NodeId, PersonId};
-use protocol::member::{CouncilMember, Credential, Genesis, Licence, MemberKind, Paper};
+use protocol::member::{
+    CouncilMember, Credential, Genesis, Licence, MemberKind, Paper, QuorumPaper,
+};
 use rand_chacha::ChaCha20Rng;
 
 use crate::config::CREDENTIAL_ENDING;
@@ -29,7 +31,7 @@ pub(in crate::demo) use who::{EVERYBODY, Who};
 const POLICY: &str = include_str!("../../../../configs/policy/consortium.cedar");
 const SCHEMA: &str = include_str!("../../../../configs/policy/schema.cedarschema");
 
-/// The founders; two of the three sign each credential.
+/// The founders; two of the three sign each credential, and the quorum file.
 const FOUNDERS: [(&str, &str); 3] = [
     ("Hospital A", "DE"),
     ("Hospital B", "KR"),
@@ -84,7 +86,11 @@ impl World {
             write(&world.credential_file(serial), &signed)?;
             world.members.push((who, credential));
         }
-        write(&trust.join("quorum.policy"), world.quorum()?.as_bytes())?;
+        let quorum = world.quorum()?;
+        let paper = QuorumPaper::over(quorum.as_bytes(), hash, 1)?;
+        write(&trust.join("quorum.policy"), quorum.as_bytes())?;
+        let signed = Paper::Quorum(paper).sign(&signers)?;
+        write(&trust.join("quorum.envelope"), &signed)?;
         write(&trust.join("consortium.cedar"), POLICY.as_bytes())?;
         write(&trust.join("schema.cedarschema"), SCHEMA.as_bytes())?;
         Ok(world)

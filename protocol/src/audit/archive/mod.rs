@@ -6,7 +6,8 @@
 //! log/checkpoint  log/tile/…      the log itself (C2SP tlog-tiles), with its cosigned checkpoint
 //! trust/genesis.env               the consortium's genesis
 //! trust/credentials/<serial>.env  credentials, exact envelopes
-//! trust/quorum.policy             which witnesses must cosign (C2SP tlog-policy)
+//! trust/quorum.policy             which witnesses must cosign (C2SP tlog-policy), and
+//! trust/quorum.envelope           what the council signed of that file
 //! trust/policy.cedar              the policy in force, and
 //! trust/schema.cedarschema        the schema that it was validated against
 //! grants/<index>.env              the exact grant of a granted or accepted release

@@ -30,6 +30,8 @@ pub enum FileName {
     Credential(u64),
     /// `trust/quorum.policy`: C2SP tlog-policy.
     Quorum,
+    /// `trust/quorum.envelope`: what the council signed of it.
+    QuorumPaper,
     /// `trust/policy.cedar`: the policy in force.
     Policy,
     /// `trust/schema.cedarschema`: the schema that it is validated against.
@@ -59,6 +61,7 @@ impl FileName {
         let name = match path {
             "trust/genesis.env" => Self::Genesis,
             "trust/quorum.policy" => Self::Quorum,
+            "trust/quorum.envelope" => Self::QuorumPaper,
             "trust/policy.cedar" => Self::Policy,
             "trust/schema.cedarschema" => Self::Schema,
             other => Self::parse_numbered(other)?,
@@ -99,9 +102,11 @@ impl FileName {
                 TileKind::Entries => TILE_WIDTH * (2 + MAX_ENTRY_LEN as u64),
                 TileKind::Hashes(_) => TILE_WIDTH * 32,
             },
-            Self::Genesis | Self::Credential(_) | Self::Grant(_) | Self::Receipt(_) => {
-                envelope::MAX_ENCODED_LEN as u64
-            }
+            Self::Genesis
+            | Self::Credential(_)
+            | Self::QuorumPaper
+            | Self::Grant(_)
+            | Self::Receipt(_) => envelope::MAX_ENCODED_LEN as u64,
             Self::Quorum => quorum::MAX_POLICY_LEN as u64,
             Self::Policy | Self::Schema => TEXT_MAX,
             Self::ReceiptEntry(_) | Self::PeerEntry(_) => MAX_ENTRY_LEN as u64,
@@ -121,6 +126,7 @@ impl FileName {
             | Self::Genesis
             | Self::Credential(_)
             | Self::Quorum
+            | Self::QuorumPaper
             | Self::Policy
             | Self::Schema => None,
             Self::Grant(index)
@@ -143,6 +149,7 @@ impl fmt::Display for FileName {
             Self::Genesis => f.write_str("trust/genesis.env"),
             Self::Credential(serial) => write!(f, "trust/credentials/{serial}.env"),
             Self::Quorum => f.write_str("trust/quorum.policy"),
+            Self::QuorumPaper => f.write_str("trust/quorum.envelope"),
             Self::Policy => f.write_str("trust/policy.cedar"),
             Self::Schema => f.write_str("trust/schema.cedarschema"),
             Self::Grant(index) => write!(f, "grants/{index}.env"),
@@ -170,6 +177,7 @@ mod tests {
             FileName::Genesis,
             FileName::Credential(7),
             FileName::Quorum,
+            FileName::QuorumPaper,
             FileName::Policy,
             FileName::Schema,
             FileName::Grant(0),

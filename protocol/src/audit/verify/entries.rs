@@ -7,21 +7,18 @@ use crypto::digest::Digest;
 use crypto::log::merkle::TreeHead;
 use crypto::note::VerifierKey;
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
 use super::reconcile::{Account, Link};
+use super::remark::Remark;
 use super::report::Report;
+use super::times::Clock;
 use super::trust::Trust;
 use super::{Source, openings, peer, receipt, release};
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::{Header, Kind};
 use crate::document::grant::Grant;
-use crate::limits;
-use crate::time::{Wall, micros};
-
-/// A grant names its own index, which is therefore taken before the grant is signed: entries behind
-/// it are dated while it waits for its signature. No signer takes longer than this.
-const SIGNING_US: u64 = 10_000_000;
+use crate::time::Wall;
 
 /// What is known of one grant while the walk goes on.
 pub(super) struct Release {
@@ -124,7 +121,7 @@ impl<'a> Walk<'a> {
             self.report
                 .fail(Check::Entries, &file, Some(0), Fault::FirstEntry);
         }
-        if let Some(fault) = self.clock.observe(&seen, self.report) {
+        if let Some(fault) = self.clock.observe((index, &seen.header), self.report) {
             self.report.fail(Check::Entries, &file, Some(index), fault);
         }
         match Kind::try_from(seen.header.kind) {
@@ -249,7 +246,7 @@ impl<'a> Walk<'a> {
     /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on
     /// the last tree.
     pub(super) fn finish(self, cosigned_us: Option<u64>) -> Account {
-        if let Some(remark) = cosigned_us.and_then(|us| forward_dated(self.clock.earliest_us, us)) {
+        if let Some(remark) = cosigned_us.and_then(|us| self.clock.forward_dated(us)) {
             self.report.remark(Check::Entries, None, remark);
         }
         if self.sealed > 0 {
@@ -308,53 +305,4 @@ pub(super) fn bundle_path(index: u64, size: u64) -> String {
         Some(tile) => FileName::Tile(tile).to_string(),
         None => FileName::Checkpoint.to_string(),
     }
-}
-
-/// The entries' times, against one another and against the witnesses'.
-#[derive(Default)]
-struct Clock {
-    /// The earliest time that may be now, by all entries so far.
-    earliest_us: u64,
-    /// Trees larger than the walk has come, by size, and when a witness saw them.
-    ahead: BTreeMap<u64, u64>,
-    /// The latest cosignature on a tree that the walk has passed.
-    passed_us: u64,
-}
-
-impl Clock {
-    fn cosigned(&mut self, size: u64, time_us: u64) {
-        let latest = self.ahead.entry(size).or_default();
-        *latest = time_us.max(*latest);
-    }
-
-    fn observe(&mut self, seen: &Seen<'_>, report: &mut Report) -> Option<Fault> {
-        let (time, uncertainty) = (seen.header.time_us, seen.header.uncertainty_us);
-        while let Some(first) = self.ahead.first_entry().filter(|e| *e.key() <= seen.index) {
-            self.passed_us = self.passed_us.max(first.remove());
-        }
-        let latest = time.saturating_add(uncertainty);
-        let tolerated = micros(limits::SKEW_MAX);
-        if latest.saturating_add(tolerated) < self.passed_us {
-            let seconds = (self.passed_us - latest) / 1_000_000;
-            report.remark(Check::Entries, Some(seen.index), Remark::BackDated(seconds));
-        }
-        if seen.header.kind == Kind::ClockAnomaly as i32 {
-            // The node says itself that its clock was set: times go on from here.
-            report.remark(Check::Entries, Some(seen.index), Remark::ClockAnomaly);
-            self.earliest_us = time.saturating_sub(uncertainty);
-            return None;
-        }
-        if latest.saturating_add(SIGNING_US) < self.earliest_us {
-            return Some(Fault::TimeRunsBack(self.earliest_us - latest));
-        }
-        self.earliest_us = self.earliest_us.max(time.saturating_sub(uncertainty));
-        None
-    }
-}
-
-/// Entries that lie beyond the latest cosignature on a tree that holds them.
-pub(super) fn forward_dated(earliest_us: u64, cosigned_us: u64) -> Option<Remark> {
-    let tolerated = micros(limits::SKEW_MAX).saturating_add(cosigned_us);
-    let beyond = earliest_us.checked_sub(tolerated).filter(|us| *us > 0)?;
-    Some(Remark::ForwardDated(beyond / 1_000_000))
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with an archive, what is only worth saying, and under which check each stands.
+//! What can be wrong with an archive, and under which check each stands.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crypto::note::KeyName;
 use crate::audit::archive::ArchiveError;
 use crate::audit::entry::EntryError;
 use crate::document::DocumentError;
-use crate::member::{GenesisError, MemberError};
+use crate::member::{GenesisError, MemberError, QuorumPaperError};
 use crate::policy::facts::FactsError;
 
 /// The checks, in the order in which they are made and reported.
@@ -26,7 +26,7 @@ pub enum Check {
     Genesis,
     /// Every credential, and that the log's key belongs to one.
     Credentials,
-    /// The quorum file, and that its witnesses are members.
+    /// The quorum file as the council signed it, and that its witnesses are members.
     Witnesses,
     /// Every entry, tile and the signed checkpoint.
     Tree,
@@ -150,6 +150,34 @@ pub enum Fault {
     /// The quorum file is refused.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The council did not sign for the quorum file: who must cosign is then the log's own word.
+    #[error("the council did not sign the quorum file: {0}")]
+    QuorumUnsigned(QuorumPaperError),
+    /// The council signed another quorum file.
+    #[error("has the SHA-256 {found}; the council signed {signed}")]
+    QuorumMismatch {
+        /// SHA-256 of the file.
+        found: Digest,
+        /// SHA-256 in the paper.
+        signed: Digest,
+    },
+    /// Not the quorum file that was asked for.
+    #[error("has the SHA-256 {found}; yours has {pinned}")]
+    OtherQuorum {
+        /// SHA-256 of the file.
+        found: Digest,
+        /// SHA-256 of the file that was asked for.
+        pinned: Digest,
+    },
+    /// The quorum file lets a checkpoint pass that no witness saw.
+    #[error("the quorum file demands no witness")]
+    NoWitnessDemanded,
+    /// The council signed two quorum files under one serial number.
+    #[error("serial number {0} stands for another quorum file in another archive")]
+    QuorumSerial(u64),
+    /// Archives that were given together belong to two consortia.
+    #[error("another archive belongs to the consortium with the genesis {0}")]
+    TwoConsortia(Digest),
     /// A witness of the quorum file has no credential.
     #[error("no valid credential names the key of the witness {0}")]
     UnknownWitness(String),
@@ -262,120 +290,4 @@ pub enum Fault {
     /// Two archives of one log hold different trees.
     #[error("two archives of this log hold different trees at size {0}")]
     CopiesDiffer(u64),
-}
-
-/// Something that a person should know and that fails nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// The genesis was not pinned.
-    GenesisFromArchive(Digest),
-    /// The quorum file demands no witness.
-    NoWitnessDemanded,
-    /// A granted release has no receipt.
-    GrantWithoutReceipt,
-    /// The node noted that its clock did not continue as it should.
-    ClockAnomaly,
-    /// The entry's time lies this many seconds before a cosignature on a tree without it.
-    BackDated(u64),
-    /// The entry's time lies this many seconds after a cosignature on a tree with it.
-    ForwardDated(u64),
-    /// The release was decided under a policy text that is not in the archive.
-    OtherPolicy,
-    /// An entry of a kind that this release does not know.
-    UnknownKind(i32),
-    /// The reader's log accepted the grant; its receipt never arrived.
-    ReceiptNeverArrived {
-        /// The reader's log.
-        peer: KeyName,
-        /// The index of its entry.
-        index: u64,
-    },
-    /// Not checked: entries whose payload is sealed.
-    Sealed(u64),
-    /// Not checked: no readable archive of a peer's log was given.
-    PeerNotGiven(KeyName),
-    /// Not checked: disclosed decisions, because this program has no policy engine.
-    DecisionsNotMade(u64),
-    /// Not checked: everything after the stated check, which could not be passed.
-    Stopped(Check),
-    /// More faults than a report holds.
-    MoreFaults,
-}
-
-impl Remark {
-    /// It says what could not be checked.
-    #[must_use]
-    pub const fn is_gap(&self) -> bool {
-        match self {
-            Self::GenesisFromArchive(_)
-            | Self::Sealed(_)
-            | Self::PeerNotGiven(_)
-            | Self::DecisionsNotMade(_)
-            | Self::OtherPolicy
-            | Self::Stopped(_)
-            | Self::UnknownKind(_) => true,
-            Self::NoWitnessDemanded
-            | Self::GrantWithoutReceipt
-            | Self::ClockAnomaly
-            | Self::BackDated(_)
-            | Self::ForwardDated(_)
-            | Self::ReceiptNeverArrived { .. }
-            | Self::MoreFaults => false,
-        }
-    }
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GenesisFromArchive(hash) => {
-                write!(
-                    f,
-                    "the genesis {hash} was taken from the archive: compare it with yours"
-                )
-            }
-            Self::NoWitnessDemanded => f.write_str("the quorum file demands no witness"),
-            Self::GrantWithoutReceipt => f.write_str("granted, and no receipt came"),
-            Self::ClockAnomaly => f.write_str("the node's clock did not continue as it should"),
-            Self::BackDated(seconds) => write!(
-                f,
-                "its time lies {seconds} s before a cosignature on a tree that lacks it"
-            ),
-            Self::ForwardDated(seconds) => {
-                write!(
-                    f,
-                    "its time lies {seconds} s after a cosignature on a tree that holds it"
-                )
-            }
-            Self::OtherPolicy => {
-                f.write_str("decided under a policy whose text is not in the archive")
-            }
-            Self::UnknownKind(kind) => write!(f, "kind {kind} is not known to this release"),
-            Self::ReceiptNeverArrived { peer, index } => {
-                write!(
-                    f,
-                    "{peer} accepted it (its entry {index}); the receipt never arrived"
-                )
-            }
-            Self::Sealed(count) => write!(
-                f,
-                "the payloads of {count} entries are sealed: patients, studies, reasons and the \
-                 facts of decisions were not checked"
-            ),
-            Self::PeerNotGiven(peer) => {
-                write!(
-                    f,
-                    "no readable archive of {peer} was given: not reconciled with it"
-                )
-            }
-            Self::DecisionsNotMade(count) => {
-                write!(
-                    f,
-                    "{count} disclosed decisions were not made again: no policy engine"
-                )
-            }
-            Self::Stopped(check) => write!(f, "nothing after \"{check}\" could be checked"),
-            Self::MoreFaults => f.write_str("there are more faults than this report holds"),
-        }
-    }
 }

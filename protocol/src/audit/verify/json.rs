@@ -4,15 +4,23 @@ use serde_json::{Value, json};
 
 use super::fault::Check;
 use super::report::{Failure, Noted, Report, Status};
-use super::{Verdict, text};
+use super::{Anchor, Verdict, text};
 
-/// The verdict as one JSON object: `verified`, `verdict`, `archives`.
+/// The verdict as one JSON object: `verified` is false too where every check `holds` by a genesis
+/// that nobody pinned or accepted.
 #[must_use]
 pub fn of(verdict: &Verdict) -> Value {
     json!({
         "version": 1,
-        "verified": verdict.holds(),
+        "verified": verdict.accepted(),
+        "holds": verdict.holds(),
         "verdict": text::sentence(verdict).trim_end(),
+        "genesis": {
+            "hash": verdict.genesis().map(|hash| hash.to_hex()),
+            "pinned": verdict.anchor == Anchor::Pinned,
+            "accepted": verdict.anchor != Anchor::Nothing,
+            "to_do": text::to_compare(verdict),
+        },
         "archives": verdict.archives.iter().map(archive).collect::<Vec<_>>(),
     })
 }
@@ -25,10 +33,15 @@ fn archive(report: &Report) -> Value {
         .partition(|noted| noted.remark.is_gap());
     json!({
         "archive": report.label,
-        "verified": report.holds(),
+        "holds": report.holds(),
         "origin": report.origin.as_ref().map(|origin| origin.as_str()),
         "organisation": report.organisation,
         "size": report.size,
+        "genesis": report.genesis.map(|hash| hash.to_hex()),
+        "quorum": report.quorum.map(|paper| json!({
+            "serial": paper.serial,
+            "sha256": paper.sha256.to_hex(),
+        })),
         "cosigned_unix_s": report.witnesses,
         "counts": {
             "files": counts.files,

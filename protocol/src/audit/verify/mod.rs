@@ -2,13 +2,14 @@
 //! the rest.
 //!
 //! ```text
-//! archive.note ─ files ─ genesis ─ credentials ─ quorum file ─ checkpoint and tree
+//! archive.note ─ files ─ genesis ─ credentials ─ quorum file as signed ─ checkpoint and tree
 //!     └─ entry by entry: encoding, order, time ─ grants, receipts, access, peers, openings
 //!          └─ several archives together: each side's account of the other
 //! ```
 //! Nothing here opens a file or knows the time: a [`Source`] gives bytes by path. Memory grows with
 //! the number of files and of releases, not with the bytes of the log.
 
+mod agree;
 mod decisions;
 mod entries;
 mod fault;
@@ -18,8 +19,10 @@ mod peer;
 mod receipt;
 mod reconcile;
 mod release;
+mod remark;
 mod report;
 mod text;
+mod times;
 mod tree;
 mod trust;
 
@@ -29,7 +32,8 @@ pub mod json;
 use crypto::digest::Digest;
 use crypto::log::reader::TileReader;
 
-pub use fault::{Check, Fault, Remark};
+pub use fault::{Check, Fault};
+pub use remark::Remark;
 pub use report::{Counts, Failure, Noted, Report, Status};
 pub use text::describe;
 
@@ -92,23 +96,55 @@ pub struct Input<'a> {
 pub struct Options {
     /// SHA-256 of the genesis envelope that the consortium must have; `None` takes the archive's.
     pub genesis: Option<Digest>,
+    /// Without [`Self::genesis`]: whoever asks takes the archives' own genesis, and knows it.
+    pub trust_archive: bool,
+    /// SHA-256 of the quorum file that the archives must have; `None` takes any that the council
+    /// signed.
+    pub quorum: Option<Digest>,
     /// Stop after the first group of checks that failed. The verdict is the same; the list is
     /// shorter.
     pub stop_early: bool,
 }
 
+/// What a verdict rests on. Whoever writes an archive can found a consortium of their own for it:
+/// only a genesis that is known from elsewhere rules that out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The genesis that whoever asked had pinned.
+    Pinned,
+    /// The archives' own genesis, as whoever asked wanted it.
+    Archive,
+    /// The archives' own genesis, for want of another.
+    Nothing,
+}
+
 /// The outcome of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// What it rests on.
+    pub anchor: Anchor,
     /// One report for each archive, in the order given.
     pub archives: Vec<Report>,
 }
 
 impl Verdict {
-    /// Everything asked for holds, in every archive and between them.
+    /// Every check holds, in every archive and between them. By which genesis is another question:
+    /// see [`Self::accepted`].
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.archives.is_empty() && self.archives.iter().all(Report::holds)
+    }
+
+    /// Everything asked for holds, and by a genesis that whoever asked named or chose to accept.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        self.holds() && self.anchor != Anchor::Nothing
+    }
+
+    /// SHA-256 of the genesis that the archives were held against, if one could be read.
+    #[must_use]
+    pub fn genesis(&self) -> Option<Digest> {
+        self.archives.iter().find_map(|report| report.genesis)
     }
 }
 
@@ -124,10 +160,16 @@ pub fn verify(inputs: &[Input<'_>], options: Options) -> Verdict {
     }
     let stopped = options.stop_early && archives.iter().any(|report| !report.holds());
     if !stopped {
+        agree::check(&mut archives);
         reconcile::run(inputs, &accounts, &mut archives);
     }
     archives.iter_mut().for_each(Report::sort);
-    Verdict { archives }
+    let anchor = match (options.genesis, options.trust_archive) {
+        (Some(_), _) => Anchor::Pinned,
+        (None, true) => Anchor::Archive,
+        (None, false) => Anchor::Nothing,
+    };
+    Verdict { anchor, archives }
 }
 
 /// Verifies one archive; gives its account of the others, if the log could be read.
@@ -137,7 +179,7 @@ fn verify_one(source: &dyn Source, options: Options, report: &mut Report) -> Opt
     if !goes_on(report) {
         return None;
     }
-    let trust = trust::Trust::open(source, options.genesis, report);
+    let trust = trust::Trust::open(source, options, report);
     let log = files::check_note(note.as_ref(), source, &trust, report);
     if !goes_on(report) {
         return None;

@@ -5,11 +5,12 @@ use crypto::digest::Digest;
 use super::entries::{Release, Seen, Walk};
 use super::fault::{Check, Fault};
 use super::reconcile::Link;
-use super::release::{self, Demand, mismatches, proved};
+use super::release::{self, Demand, mismatches, proved, volumes};
 use super::trust::log_key;
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::Kind;
+use crate::document::grant::Grant;
 
 /// Checks an entry of kind `GrantAccepted`: the reader's side of a release.
 pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
@@ -51,6 +52,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let expected = Expected {
         check: Check::Peers,
         kind: Kind::ReleaseGranted,
+        granted: Some(&parties.grant),
         hash: parties.hash,
         demand: Demand {
             index: parties.grant.fence,
@@ -61,7 +63,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     foreign(walk, seen, names, &expected);
 }
 
-fn known_grant(walk: &mut Walk<'_>, hash: Digest, grant: crate::document::grant::Grant) {
+fn known_grant(walk: &mut Walk<'_>, hash: Digest, grant: Grant) {
     if let Some(release) = walk.releases.get_mut(&hash) {
         release.grant.get_or_insert(grant);
     }
@@ -71,6 +73,8 @@ fn known_grant(walk: &mut Walk<'_>, hash: Digest, grant: crate::document::grant:
 pub(super) struct Expected<'a> {
     pub(super) check: Check,
     pub(super) kind: Kind,
+    /// The grant that the entry granted, for an owner's entry.
+    pub(super) granted: Option<&'a Grant>,
     pub(super) hash: Digest,
     pub(super) demand: Demand<'a>,
 }
@@ -99,6 +103,10 @@ pub(super) fn foreign(
                 ),
             ];
             mismatches(walk, check, entry, &holds);
+            let granted = expected.granted;
+            if let Some(grant) = granted.filter(|_| header.kind == expected.kind as i32) {
+                mismatches(walk, check, entry, &volumes(grant, &header));
+            }
         }
     }
     match proved(walk, &entry_bytes, &proof_bytes, &expected.demand) {

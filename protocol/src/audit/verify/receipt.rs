@@ -57,6 +57,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let expected = Expected {
         check: Check::Receipts,
         kind: Kind::GrantAccepted,
+        granted: None,
         hash,
         // The reader's cosignatures follow within a minute; its own signature binds it already.
         demand: Demand {

@@ -10,7 +10,8 @@ use crypto::log::tile::{TILE_WIDTH, Tile, TileKind, parse_bundle};
 use crypto::note::KeyName;
 
 use super::entries::bundle_path;
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::report::Report;
 use super::{Input, LogFiles};
 use crate::audit::archive::FileName;

@@ -7,11 +7,14 @@ use crypto::log::proof::LogProof;
 use crypto::log::quorum::QuorumError;
 use crypto::note::VerifierKey;
 
-use super::entries::{Release, Seen, Walk, forward_dated};
-use super::fault::{Check, Fault, Remark};
+use super::entries::{Release, Seen, Walk};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
+use super::times::forward_dated;
 use super::tree::{latest_us, shortfall};
 use super::trust::log_key;
 use crate::audit::archive::FileName;
+use crate::audit::header::{Header, bucket};
 use crate::document::grant::Grant;
 use crate::document::{self, Document as _};
 use crate::ids::{NodeId, PersonId};
@@ -43,26 +46,7 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     }
     let parties = open(walk, seen, Check::Grants);
     if let Some(parties) = &parties {
-        let grant = &parties.grant;
-        let own = log_key(parties.owner).as_ref() == Some(walk.log);
-        let holds = [
-            (
-                own && grant.log_origin == walk.log.name().as_str(),
-                "log of the owner",
-            ),
-            (grant.fence == index, "fence"),
-            (grant.policy_hash == seen.header.policy_hash, "policy hash"),
-            (grant.rules == seen.header.rules, "list of rules"),
-            (
-                grant.from_country == seen.header.from_country,
-                "country of the data",
-            ),
-            (
-                grant.to_country == seen.header.to_country,
-                "country of the desk",
-            ),
-        ];
-        mismatches(walk, Check::Grants, FileName::Grant(index), &holds);
+        compare(walk, seen, parties);
     }
     if let Some(hash) = seen.grant_hash() {
         let grant = parties.map(|parties| parties.grant);
@@ -87,6 +71,45 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         }
     }
     own_proof(walk, seen);
+}
+
+/// Holds the entry's clear header against the grant that it commits to.
+fn compare(walk: &mut Walk<'_>, seen: &Seen<'_>, parties: &Parties<'_>) {
+    let (grant, header, index) = (&parties.grant, &seen.header, seen.index);
+    let own = log_key(parties.owner).as_ref() == Some(walk.log);
+    let origin = own && grant.log_origin == walk.log.name().as_str();
+    let holds = [
+        (origin, "log of the owner"),
+        (grant.fence == index, "fence"),
+        (grant.policy_hash == header.policy_hash, "policy hash"),
+        (grant.rules == header.rules, "list of rules"),
+        (
+            grant.from_country == header.from_country,
+            "country of the data",
+        ),
+        (grant.to_country == header.to_country, "country of the desk"),
+    ];
+    mismatches(walk, Check::Grants, FileName::Grant(index), &holds);
+    mismatches(
+        walk,
+        Check::Grants,
+        FileName::Grant(index),
+        &volumes(grant, header),
+    );
+}
+
+/// Whether the header says how much was released, in buckets: what the grant's manifest holds, and
+/// not the study that it was made from.
+pub(super) fn volumes(grant: &Grant, header: &Header) -> [(bool, &'static str); 2] {
+    let prepared = grant.prepared.as_ref();
+    let (bytes, objects) = prepared.map_or((0, 0), |prepared| (prepared.bytes, prepared.objects));
+    [
+        (bucket(bytes) == header.bytes_bucket, "volume in bytes"),
+        (
+            bucket(objects) == header.instances_bucket,
+            "volume in instances",
+        ),
+    ]
 }
 
 /// Notes every comparison that does not hold.

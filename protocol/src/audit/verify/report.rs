@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crypto::digest::Digest;
 use crypto::note::KeyName;
 
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
+use crate::member::QuorumPaper;
 
 /// Most faults kept for one archive: an archive that is all wrong needs no longer list.
 pub const FAULTS_MAX: usize = 10_000;
@@ -78,6 +81,10 @@ pub struct Report {
     pub size: u64,
     /// The organisation that the log's credential names.
     pub organisation: Option<String>,
+    /// SHA-256 of the genesis that everything in it was held against.
+    pub genesis: Option<Digest>,
+    /// What the council signed of the quorum file.
+    pub quorum: Option<QuorumPaper>,
     /// Witnesses that cosigned the checkpoint, with their times (seconds since the Unix epoch).
     pub witnesses: BTreeMap<String, u64>,
     /// What was counted.
@@ -97,6 +104,8 @@ impl Report {
             origin: None,
             size: 0,
             organisation: None,
+            genesis: None,
+            quorum: None,
             witnesses: BTreeMap::new(),
             counts: Counts::default(),
             failures: Vec::new(),

@@ -3,14 +3,17 @@
 
 use std::fmt::Write as _;
 
-use super::Verdict;
 use super::fault::Check;
 use super::report::{Report, Status};
+use super::{Anchor, Verdict};
 
 /// Describes a verdict in words.
 #[must_use]
 pub fn describe(verdict: &Verdict) -> String {
     let mut out = sentence(verdict);
+    if let Some(to_compare) = to_compare(verdict) {
+        let _ = writeln!(out, "{to_compare}");
+    }
     for report in &verdict.archives {
         out.push('\n');
         archive(&mut out, report);
@@ -41,12 +44,32 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         } else {
             ""
         };
-        format!("VERIFIED: {archives}, {entries}: every check holds{gaps}.\n")
+        match verdict.anchor {
+            Anchor::Pinned => {
+                format!("VERIFIED: {archives}, {entries}: every check holds{gaps}.\n")
+            }
+            Anchor::Archive | Anchor::Nothing => format!(
+                "CONSISTENT, GENESIS NOT PINNED: {archives}, {entries}: every check holds{gaps}, \
+                 by a genesis that the archive itself brought.\n"
+            ),
+        }
     } else {
         format!(
             "NOT VERIFIED: {} in {archives}.\n",
             counted(faults, "failure")
         )
+    }
+}
+
+/// What is left to compare where the genesis was not pinned.
+pub(super) fn to_compare(verdict: &Verdict) -> Option<String> {
+    let hash = verdict.genesis()?;
+    match verdict.anchor {
+        Anchor::Pinned => None,
+        Anchor::Archive | Anchor::Nothing => Some(format!(
+            "The genesis was not pinned: compare {hash} with the hash that the founders announced, \
+             and verify again with it as --genesis."
+        )),
     }
 }
 
@@ -94,6 +117,16 @@ fn archive(out: &mut String, report: &Report) {
         .unwrap_or("unknown organisation");
     let _ = writeln!(out, "{}", report.label);
     let _ = writeln!(out, "  log {origin} of {whose}, {} entries", report.size);
+    if let Some(genesis) = &report.genesis {
+        let _ = writeln!(out, "  genesis {genesis}");
+    }
+    if let Some(paper) = &report.quorum {
+        let (serial, sha256) = (paper.serial, paper.sha256);
+        let _ = writeln!(
+            out,
+            "  quorum file {sha256}, signed by the council as {serial}"
+        );
+    }
     for (witness, time) in &report.witnesses {
         let _ = writeln!(out, "  cosigned by {witness} at {}", utc(*time));
     }

@@ -12,6 +12,7 @@ use crypto::note::VerifierKey;
 use super::entries::Walk;
 use super::fault::{Check, Fault};
 use super::reconcile::Account;
+use super::remark::Remark;
 use super::report::Report;
 use super::trust::Trust;
 use super::{LogFiles, Source};
@@ -63,6 +64,7 @@ pub(super) fn check(
         let file = format!("{LOG_PREFIX}{}", finding.path);
         report.fail(Check::Tree, file, None, finding.problem);
     }
+    report.remark(Check::Tree, None, Remark::AfterCheckpoint);
     let signed = signed?;
     if found.checkpoint.is_some() && found.entries != signed.head().size && report.holds() {
         report.fail(

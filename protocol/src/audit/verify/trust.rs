@@ -7,12 +7,15 @@ use crypto::envelope::Envelope;
 use crypto::log::quorum::Quorum;
 use crypto::note::{KeyName, VerifierKey};
 
-use super::Source;
-use super::fault::{Check, Fault, Remark};
+use super::fault::{Check, Fault};
+use super::remark::Remark;
 use super::report::Report;
+use super::{Options, Source};
 use crate::audit::archive::FileName;
 use crate::ids::NodeId;
-use crate::member::{CREDENTIAL_TYPE, Credential, Genesis, MemberError, MemberKind};
+use crate::member::{
+    CREDENTIAL_TYPE, Credential, Genesis, MemberError, MemberKind, QuorumPaper, QuorumPaperError,
+};
 use crate::time::Wall;
 
 /// What an archive's `trust` folder gave.
@@ -20,7 +23,7 @@ use crate::time::Wall;
 pub(super) struct Trust {
     /// Credentials that the council signed, by serial.
     credentials: BTreeMap<u64, Credential>,
-    /// The quorum file, if it reads.
+    /// The quorum file, if the council signed it.
     pub(super) quorum: Option<Quorum>,
     /// SHA-256 of the policy text, if there is one.
     pub(super) policy_hash: Option<Digest>,
@@ -31,15 +34,21 @@ pub(super) struct Trust {
 
 impl Trust {
     /// Opens the `trust` folder. What fails is noted and left out.
-    pub(super) fn open(source: &dyn Source, pinned: Option<Digest>, report: &mut Report) -> Self {
+    pub(super) fn open(source: &dyn Source, options: Options, report: &mut Report) -> Self {
         let mut trust = Self::default();
-        if let Some((genesis, hash)) = open_genesis(source, pinned, report) {
+        if let Some((genesis, hash)) = open_genesis(source, options.genesis, report) {
+            report.genesis = Some(hash);
             trust.open_credentials(source, (&genesis, hash), report);
+            report.remark(Check::Credentials, None, Remark::Revocation);
+            let paper = open_paper(source, (&genesis, hash), report);
+            trust.open_quorum(source, paper, options.quorum, report);
         }
-        trust.open_quorum(source, report);
         let policy = super::read(source, FileName::Policy, Check::Decisions, report);
         let schema = super::read(source, FileName::Schema, Check::Decisions, report);
         trust.policy_hash = policy.as_ref().map(|text| Digest::sha256(text));
+        if policy.is_some() {
+            report.remark(Check::Decisions, None, Remark::PolicyUnsigned);
+        }
         // Only disclosed facts are decided again: without them, both builds of the tool say the
         // same.
         #[cfg(feature = "policy")]
@@ -82,18 +91,34 @@ impl Trust {
         }
     }
 
-    fn open_quorum(&mut self, source: &dyn Source, report: &mut Report) {
+    /// Reads the quorum file. It says how the log is watched, so neither the log nor whoever packed
+    /// the archive has a say in it: it counts only as the bytes that the council signed.
+    fn open_quorum(
+        &mut self,
+        source: &dyn Source,
+        paper: Option<QuorumPaper>,
+        pinned: Option<Digest>,
+        report: &mut Report,
+    ) {
         let name = FileName::Quorum;
         let Some(bytes) = super::read(source, name, Check::Witnesses, report) else {
             return;
         };
-        let quorum = match Quorum::parse(&bytes) {
-            Ok(quorum) => quorum,
-            Err(error) => return report.fail(Check::Witnesses, name, None, error),
-        };
+        let found = Digest::sha256(&bytes);
+        if let Some(pinned) = pinned.filter(|pinned| *pinned != found) {
+            let fault = Fault::OtherQuorum { found, pinned };
+            report.fail(Check::Witnesses, name, None, fault);
+        }
+        let Some(paper) = paper else { return };
         report.looked(Check::Witnesses);
-        if quorum.rule().is_none() {
-            report.remark(Check::Witnesses, None, Remark::NoWitnessDemanded);
+        let quorum = match paper.admit(&bytes) {
+            Ok(quorum) => quorum,
+            Err(error) => return report.fail(Check::Witnesses, name, None, refused(error)),
+        };
+        report.quorum = Some(paper);
+        if pinned.is_none() {
+            let remark = Remark::QuorumNotPinned(paper.serial);
+            report.remark(Check::Witnesses, None, remark);
         }
         for witness in quorum.witnesses() {
             let key = witness.key.to_string();
@@ -198,6 +223,37 @@ fn open_genesis(
             report.fail(Check::Genesis, name, None, error);
             None
         }
+    }
+}
+
+/// What the council signed of the quorum file.
+fn open_paper(
+    source: &dyn Source,
+    genesis: (&Genesis, Digest),
+    report: &mut Report,
+) -> Option<QuorumPaper> {
+    let name = FileName::QuorumPaper;
+    let bytes = super::read(source, name, Check::Witnesses, report)?;
+    match QuorumPaper::open(&bytes, genesis) {
+        Ok(paper) => Some(paper),
+        Err(error) => {
+            report.fail(Check::Witnesses, name, None, refused(error));
+            None
+        }
+    }
+}
+
+/// What a refused quorum file, or a refused paper for it, means here.
+fn refused(error: QuorumPaperError) -> Fault {
+    match error {
+        QuorumPaperError::OtherFile { found, signed } => Fault::QuorumMismatch { found, signed },
+        QuorumPaperError::Policy(error) => Fault::Policy(error),
+        QuorumPaperError::NoWitness => Fault::NoWitnessDemanded,
+        QuorumPaperError::Envelope(_)
+        | QuorumPaperError::Malformed
+        | QuorumPaperError::NotCanonical
+        | QuorumPaperError::Version(_)
+        | QuorumPaperError::OtherConsortium => Fault::QuorumUnsigned(error),
     }
 }
 

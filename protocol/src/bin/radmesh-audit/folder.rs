@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crypto::digest::Digest;
+use crypto::log::quorum::MAX_POLICY_LEN;
 use protocol::audit::verify::{ReadError, Source};
 
 /// Most files that are listed: twice what the largest list can name.
@@ -18,6 +20,14 @@ pub enum FolderError {
     #[error("{}: {source}; name a folder that `radmesh audit export` wrote", path.display())]
     List {
         /// The folder.
+        path: PathBuf,
+        /// The system's complaint.
+        source: std::io::Error,
+    },
+    /// A quorum file cannot be read.
+    #[error("{}: {source}; name the quorum file that you hold", path.display())]
+    Quorum {
+        /// The file.
         path: PathBuf,
         /// The system's complaint.
         source: std::io::Error,
@@ -83,6 +93,20 @@ impl Source for Folder {
     }
 }
 
+/// SHA-256 of a quorum file. One that is longer than a quorum file may be equals none.
+///
+/// # Errors
+/// [`FolderError::Quorum`].
+pub fn digest(file: &Path) -> Result<Digest, FolderError> {
+    let failed = |source| FolderError::Quorum {
+        path: file.to_owned(),
+        source,
+    };
+    read(file, MAX_POLICY_LEN as u64)
+        .map(|bytes| Digest::sha256(&bytes))
+        .map_err(failed)
+}
+
 /// One folder's items: name, whether it is a folder, whether it is a regular file.
 #[expect(
     clippy::disallowed_methods,
@@ -138,6 +162,17 @@ mod tests {
         assert_eq!(folder.read("log/tile/y", 4), Err(ReadError::Missing));
         // Only what was listed is read: no path leads out.
         assert_eq!(folder.read("../x", 4), Err(ReadError::Missing));
+    }
+
+    #[test]
+    fn a_quorum_file_is_known_by_its_bytes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let file = root.path().join("quorum.policy");
+        std::fs::write(&file, b"quorum none\n").expect("written");
+        let same = digest(&file).expect("there");
+        assert_eq!(same, Digest::sha256(b"quorum none\n"));
+        let absent = digest(&root.path().join("absent")).expect_err("absent");
+        assert!(absent.to_string().contains("absent: "), "{absent}");
     }
 
     #[cfg(unix)]

@@ -9,9 +9,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use crypto::digest::Digest;
-use protocol::audit::verify::{Input, Options, describe, json, verify};
+use protocol::audit::verify::{Input, Options, Verdict, describe, json, verify};
 
 use folder::{Folder, FolderError};
+
+/// Exit code: every check holds, by a genesis that came with the archive.
+const NOT_PINNED: u8 = 3;
 
 /// Verifies audit archives of radmesh nodes, offline.
 #[derive(Parser)]
@@ -25,7 +28,8 @@ struct Arguments {
 enum Command {
     /// Verify archives, each by itself and all against one another.
     ///
-    /// Exit code 0 only if everything holds, 1 if anything fails, 2 if an archive cannot be opened.
+    /// Exit code 0 only if everything holds, by the genesis given; 1 if anything fails; 2 if an archive
+    /// cannot be opened; 3 if every check holds by a genesis that came with the archive.
     Verify {
         /// Folders written by `radmesh audit export`.
         #[arg(required = true, value_name = "DIR")]
@@ -33,6 +37,12 @@ enum Command {
         /// SHA-256 of the consortium's genesis, as you know it from elsewhere.
         #[arg(long, value_name = "HASH", value_parser = Digest::from_hex)]
         genesis: Option<Digest>,
+        /// Without --genesis: take the archive's own, and exit with 0 if every check holds by it.
+        #[arg(long, conflicts_with = "genesis")]
+        trust_archive: bool,
+        /// The quorum file that the archives must have, as you know it from elsewhere.
+        #[arg(long, value_name = "FILE")]
+        quorum: Option<PathBuf>,
         /// Print one JSON object instead of text.
         #[arg(long)]
         json: bool,
@@ -40,17 +50,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Command::Verify {
-        archives,
-        genesis,
-        json,
-    } = Arguments::parse().command;
-    match run(&archives, genesis, json) {
-        Ok((holds, text)) => {
+    match run(Arguments::parse().command) {
+        Ok((verdict, text)) => {
             // A closed pipe does not change the verdict.
             let _ = std::io::stdout().write_all(text.as_bytes());
-            if holds {
+            if verdict.accepted() {
                 ExitCode::SUCCESS
+            } else if verdict.holds() {
+                ExitCode::from(NOT_PINNED)
             } else {
                 ExitCode::FAILURE
             }
@@ -62,12 +69,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything holds, and what to print.
-fn run(
-    archives: &[PathBuf],
-    genesis: Option<Digest>,
-    as_json: bool,
-) -> Result<(bool, String), FolderError> {
+/// The verdict, and what to print.
+fn run(command: Command) -> Result<(Verdict, String), FolderError> {
+    let Command::Verify {
+        archives,
+        genesis,
+        trust_archive,
+        quorum,
+        json: as_json,
+    } = command;
+    let quorum = quorum.map(|file| folder::digest(&file)).transpose()?;
     let folders = archives.iter().map(|path| Folder::open(path));
     let folders: Vec<Folder> = folders.collect::<Result<_, _>>()?;
     let labels: Vec<String> = archives
@@ -83,6 +94,8 @@ fn run(
         &inputs,
         Options {
             genesis,
+            trust_archive,
+            quorum,
             stop_early: false,
         },
     );
@@ -91,5 +104,5 @@ fn run(
     } else {
         describe(&verdict)
     };
-    Ok((verdict.holds(), text))
+    Ok((verdict, text))
 }

@@ -299,7 +299,7 @@ fn a_paper_collects_signatures_in_any_order() {
 }
 
 #[test]
-fn only_a_genesis_or_a_credential_is_a_paper() {
+fn only_what_a_council_signs_is_a_paper() {
     assert_eq!(issue::read(b""), Err(IssueError::NotAPaper));
     assert_eq!(issue::read(b"RMR1"), Err(IssueError::NotAPaper));
     assert_eq!(issue::read(b"RMR1\x00\x09abc"), Err(IssueError::NotAPaper));

@@ -230,8 +230,42 @@ fn the_header_says_what_the_grant_says() {
         "list of rules",
         "country of the data",
         "country of the desk",
+        "volume in bytes",
+        "volume in instances",
     ];
     assert_eq!(faults, expected.map(Fault::Mismatch));
+}
+
+#[test]
+fn the_volume_logged_is_that_of_the_release() {
+    let (bytes, objects) = world::VOLUME;
+    for (volume, what) in [
+        ((bytes * 2, objects), "volume in bytes"),
+        ((0, objects), "volume in bytes"),
+        ((bytes, objects * 2), "volume in instances"),
+        ((bytes, 0), "volume in instances"),
+    ] {
+        let mut world = World::new();
+        world.volume = volume;
+        let granted = world.grant();
+        world.accept(&granted);
+        // In the owner's log, and in what the reader keeps of it.
+        let expected = Fault::Mismatch(what);
+        let owner = world.archive(true);
+        let found = only(&owner);
+        assert_eq!(
+            found,
+            (Check::Grants, "grants/1.env".to_owned(), expected.clone())
+        );
+        assert_eq!(verdict(&[&owner]).archives[0].failures[0].entry, Some(1));
+        let found = only(&world.archive(false));
+        assert_eq!(found, (Check::Peers, "peer/1.entry".to_owned(), expected));
+    }
+    // Exact counts stay sealed: another number in the same bucket is the same.
+    let mut world = World::new();
+    world.volume = (bytes + 1, objects + 1);
+    world.grant();
+    assert_eq!(failures(&world.archive(true)), []);
 }
 
 #[test]
@@ -296,7 +330,7 @@ fn a_log_or_a_witness_without_credential_is_found() {
 fn a_wrong_witness_makes_no_quorum() {
     let mut world = World::new();
     world.grant();
-    // The council trusts witness 31; the quorum file of this archive names another key.
+    // The council signed for a witness that is no member.
     world.quorum = format!("witness w1 {}\nquorum w1\n", world::witness_vkey(32));
     let found = failures(&world.archive(true));
     assert_eq!(found[0].2, Fault::UnknownWitness("w1".to_owned()));

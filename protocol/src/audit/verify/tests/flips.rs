@@ -22,8 +22,8 @@ fn quick(archive: &Files, path: &str) -> Verdict {
     verify(
         &input,
         Options {
-            genesis: None,
             stop_early: path != NOTE_PATH,
+            ..Options::default()
         },
     )
 }

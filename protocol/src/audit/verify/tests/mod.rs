@@ -4,6 +4,7 @@ mod attacks;
 mod disclosure;
 mod flips;
 mod pairs;
+mod quorum;
 mod times;
 mod world;
 
@@ -85,6 +86,8 @@ fn the_genesis_is_pinned_or_said_not_to_be() {
     let free = verdict(&[&archive]);
     assert!(
         free.holds()
+            && !free.accepted()
+            && free.anchor == Anchor::Nothing
             && free.archives[0]
                 .remarks
                 .iter()
@@ -99,10 +102,13 @@ fn the_genesis_is_pinned_or_said_not_to_be() {
         &input,
         Options {
             genesis: Some(hash),
-            stop_early: false,
+            ..Options::default()
         },
     );
-    assert!(pinned.holds());
+    assert!(pinned.accepted());
+    let words = describe(&pinned);
+    assert!(words.starts_with("VERIFIED: 1 archive, "), "{words}");
+    assert!(!words.contains("not pinned"), "{words}");
     assert!(
         pinned.archives[0]
             .remarks
@@ -110,12 +116,23 @@ fn the_genesis_is_pinned_or_said_not_to_be() {
             .all(|noted| noted.remark != remark)
     );
 
+    // Taking the archive's own is a choice, and is told as one.
+    let own = verify(
+        &input,
+        Options {
+            trust_archive: true,
+            ..Options::default()
+        },
+    );
+    assert!(own.accepted());
+    assert!(!describe(&own).starts_with("VERIFIED"));
+
     let other = Digest::sha256(b"another");
     let refused = verify(
         &input,
         Options {
             genesis: Some(other),
-            stop_early: false,
+            ..Options::default()
         },
     );
     let first = &refused.archives[0].failures[0];
@@ -132,14 +149,28 @@ fn the_sentence_comes_first() {
     let mut archive = world.archive(true);
     let good = describe(&verdict(&[&archive]));
     assert!(
-        good.starts_with("VERIFIED: 1 archive, 4 entries: every check holds"),
+        good.starts_with("CONSISTENT, GENESIS NOT PINNED: 1 archive, 4 entries: every check holds"),
         "{good}"
     );
     assert!(
         good.contains("not checked: the payloads of 4 entries are sealed"),
         "{good}"
     );
+    for gap in [
+        "whether the council signed a newer quorum file than serial number 1",
+        "whether a credential was suspended or revoked",
+        "whether the consortium agreed to the policy",
+        "what the log holds beyond its checkpoint",
+    ] {
+        assert!(good.contains(&format!("not checked: {gap}")), "{good}");
+    }
     archive.remove("trust/policy.cedar");
+    let to_compare = format!(
+        "The genesis was not pinned: compare {} with",
+        Digest::sha256(&world.genesis)
+    );
+    let second = good.lines().nth(1).expect("a second line");
+    assert!(second.starts_with(&to_compare), "{good}");
     let bad = describe(&verdict(&[&archive]));
     assert!(bad.starts_with("NOT VERIFIED: "), "{bad}");
     assert!(

@@ -19,11 +19,14 @@ use crate::audit::entry::{EntryDraft, Field};
 use crate::audit::header::{Action, Header, Kind};
 use crate::audit::record::{AccessRecord, CaseNote, NodeRecord, Record, ReleaseRecord};
 use crate::document::Document;
-use crate::document::grant::Grant;
+use crate::document::grant::{Grant, Prepared};
 use crate::document::receipt::Receipt;
 use crate::ids::{NodeId, PersonId};
 use crate::member::genesis::CouncilMember;
-use crate::member::{CREDENTIAL_TYPE, Credential, GENESIS_TYPE, Genesis, Licence, MemberKind};
+use crate::member::{
+    CREDENTIAL_TYPE, Credential, GENESIS_TYPE, Genesis, Licence, MemberKind, QUORUM_TYPE,
+    QuorumPaper,
+};
 use crate::policy::Facts;
 use crate::policy::facts::CountryEvidence;
 use crate::time::Wall;
@@ -48,6 +51,8 @@ pub(super) const COUNCIL: [u8; 3] = [1, 2, 3];
 pub(super) const HOSPITAL_GRANTS: u8 = 12;
 pub(super) const WITNESS: u8 = 31;
 const PERSON: u8 = 22;
+/// Bytes and objects of every release.
+pub(super) const VOLUME: (u64, u64) = (40 << 20, 120);
 
 /// One log as its node keeps it.
 pub(super) struct Log {
@@ -122,8 +127,12 @@ pub(super) struct World {
     pub(super) genesis: Vec<u8>,
     pub(super) credentials: BTreeMap<u64, Vec<u8>>,
     pub(super) quorum: String,
+    /// Number of the paper that the council signs for the quorum file.
+    pub(super) quorum_serial: u64,
     /// Seconds since the Unix epoch.
     pub(super) now: u64,
+    /// How much the entry of a release says: bytes and instances.
+    pub(super) volume: (u64, u64),
     /// What releases are decided from.
     pub(super) facts: Facts,
     rng: ChaCha20Rng,
@@ -132,15 +141,26 @@ pub(super) struct World {
 impl World {
     /// Both logs, each with the start of its node.
     pub(super) fn new() -> Self {
-        let genesis = genesis();
+        Self::founded("Test")
+    }
+
+    /// The same members and logs, in a consortium that somebody founded for a forgery.
+    pub(super) fn forged() -> Self {
+        Self::founded("Test, forged")
+    }
+
+    fn founded(name: &str) -> Self {
+        let genesis = genesis(name);
         let hash = Digest::sha256(&genesis);
         let mut world = Self {
             hospital: Log::new("nord.example/log", 11),
             reader: Log::new("sued.example/log", 21),
             credentials: BTreeMap::new(),
             quorum: format!("witness w1 {}\nquorum w1\n", witness_vkey(WITNESS)),
+            quorum_serial: 1,
             genesis,
             now: START,
+            volume: VOLUME,
             facts: facts(),
             rng: ChaCha20Rng::from_seed([7; 32]),
         };
@@ -216,6 +236,8 @@ impl World {
             purpose: "TREAT".to_owned(),
             ..header(Kind::ReleaseGranted).with_grant(hash)
         };
+        let (bytes, objects) = self.volume;
+        let header = header.with_volume(bytes, objects);
         let record = ReleaseRecord {
             grant: envelope.clone(),
             ..ReleaseRecord::default()
@@ -302,6 +324,15 @@ impl World {
             .encode()
     }
 
+    /// What the council says of the world's quorum file, as it is now.
+    pub(super) fn quorum_paper(&self) -> QuorumPaper {
+        QuorumPaper {
+            genesis: Digest::sha256(&self.genesis),
+            serial: self.quorum_serial,
+            sha256: Digest::sha256(self.quorum.as_bytes()),
+        }
+    }
+
     /// The archive of one log.
     pub(super) fn archive(&mut self, hospital: bool) -> Files {
         let log = if hospital {
@@ -316,6 +347,8 @@ impl World {
         put(FileName::Checkpoint, &self.cosigned(log).encode());
         put(FileName::Genesis, &self.genesis);
         put(FileName::Quorum, self.quorum.as_bytes());
+        let paper = self.quorum_paper();
+        put(FileName::QuorumPaper, &paper_envelope(&paper, &[1, 2]));
         put(FileName::Policy, POLICY.as_bytes());
         put(FileName::Schema, SCHEMA.as_bytes());
         for (serial, envelope) in &self.credentials {
@@ -381,6 +414,11 @@ pub(super) fn grant(fence: u64) -> Grant {
         from_country: "DE".to_owned(),
         to_country: "AT".to_owned(),
         credential: 2,
+        prepared: Some(Prepared {
+            bytes: VOLUME.0,
+            objects: VOLUME.1,
+            ..Prepared::default()
+        }),
         log_origin: "nord.example/log".to_owned(),
         ..Grant::default()
     }
@@ -420,7 +458,7 @@ fn facts() -> Facts {
     }
 }
 
-fn genesis() -> Vec<u8> {
+fn genesis(name: &str) -> Vec<u8> {
     let member = |number: u8| CouncilMember {
         organisation: format!("Founder {number}"),
         country: "DE".to_owned(),
@@ -429,7 +467,7 @@ fn genesis() -> Vec<u8> {
     let mut council: Vec<CouncilMember> = COUNCIL.map(member).into();
     council.sort_by_key(|member| member.key);
     let genesis = Genesis {
-        name: "Test".to_owned(),
+        name: name.to_owned(),
         threshold: 2,
         council,
         created: START,
@@ -443,6 +481,14 @@ pub(super) fn credential_envelope(credential: &Credential) -> Vec<u8> {
     credential.check().expect("a credential that may be issued");
     let keys = [key(1), key(2)];
     let envelope = Envelope::sign(CREDENTIAL_TYPE, credential.encode(), &keys.each_ref());
+    envelope.expect("within bounds").encode()
+}
+
+/// A paper signed by keys of the caller's choice.
+pub(super) fn paper_envelope(paper: &QuorumPaper, by: &[u8]) -> Vec<u8> {
+    let keys: Vec<SigningKey> = by.iter().map(|number| key(*number)).collect();
+    let keys: Vec<&SigningKey> = keys.iter().collect();
+    let envelope = Envelope::sign(QUORUM_TYPE, paper.encode(), &keys);
     envelope.expect("within bounds").encode()
 }
 
