@@ -150,3 +150,6 @@ impl Reader {
         advert.into_iter().chain(claims).chain(leases).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

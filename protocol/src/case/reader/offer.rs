@@ -57,15 +57,6 @@ impl Reader {
         let Some(urgency) = Urgency::from_u32(offer.urgency) else {
             return Verdict::Reject("an offer without an urgency");
         };
-        let texts = [
-            &offer.modality,
-            &offer.body_part,
-            &offer.subspecialty,
-            &offer.jurisdiction,
-        ];
-        if texts.iter().any(|text| text.len() > limits::TEXT_MAX) {
-            return Verdict::Reject("an offer with an endless text");
-        }
         if !owner_is_hospital(from, ctx) {
             return Verdict::Reject("an offer of no valid hospital");
         }

@@ -56,6 +56,11 @@ impl Reader {
             signed_us: ctx.now.wall.unix_us,
             fence: key.1.0,
         };
+        if report.wrong_field().is_some() {
+            return Err(CommandError::Invalid(
+                "the report has too many sections, or a name or language that is too long",
+            ));
+        }
         let payload = report.encode_to_vec();
         if payload.len() + ENVELOPE_ROOM > limits::REPORT_MAX {
             return Err(CommandError::Invalid("the report is longer than 256 KiB"));
@@ -165,6 +170,9 @@ impl Reader {
             .ok_or(CommandError::Unknown("lease"))?;
         if !matches!(reading.phase, Phase::Accepted | Phase::Reading) || reading.signing {
             return Err(CommandError::NotNow("the lease is not being read"));
+        }
+        if reason.len() > limits::TEXT_MAX {
+            return Err(CommandError::Invalid("the reason is longer than 256 bytes"));
         }
         if ctx.log.is_full() {
             return Err(CommandError::LogBehind);
