@@ -78,6 +78,21 @@ pub const RING_TIMEOUT_URGENT: Duration = Duration::from_secs(20);
 /// How long a lease lasts without a renewal: three missed renewals.
 pub const LEASE: Duration = Duration::from_secs(90);
 
+/// How long a claim is said again, and after a restart remembered: as long as the lease that it
+/// may bring.
+pub const CLAIM: Duration = LEASE;
+
+/// Leases and claims that a desk has open at once: more than a department reads in a day.
+pub const READS_MAX: usize = 256;
+
+/// Leases that are over at a desk and not yet acknowledged by their owners; the oldest is dropped
+/// beyond it.
+pub const ENDED_MAX: usize = 256;
+
+/// How long a desk says that a lease is over to an owner that does not answer: a hospital may be
+/// down over a holiday.
+pub const ENDED_KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
+
 /// How often a reader renews.
 pub const RENEW: Duration = Duration::from_secs(30);
 

@@ -80,7 +80,7 @@ impl Reader {
         let refuse = |why| (offer, why);
         let offered = offer
             .and_then(|offer| self.offers.get(&offer))
-            .filter(|o| o.claimed);
+            .filter(|o| o.claimed_us.is_some());
         let offered = offered.ok_or_else(|| refuse("a grant for nothing claimed here"))?;
         if offered.owner != from || grant.owner != from.as_bytes() {
             return Err(refuse("the grant names another owner"));
@@ -117,7 +117,7 @@ impl Reader {
         let fence = Fence(grant.fence);
         let offer = OfferId::from_slice(&grant.offer);
         let offered = offer.and_then(|offer| self.offers.get(&offer));
-        let first_claim = offered.and_then(|offered| offered.first_claim);
+        let first_claim = offered.filter(|o| o.counts).and_then(|o| o.first_claim);
         let session = offered
             .map(|offered| offered.session.clone())
             .unwrap_or_default();
@@ -289,9 +289,6 @@ impl Reader {
                 Phase::Accepted if reading.receipt.is_none() && untouched => {
                     self.prove_receipt(key, ctx);
                 }
-                Phase::Reported if untouched => self.send_report(key, ctx),
-                Phase::HandingBack if untouched => self.send_hand_back(key, ctx),
-                Phase::Purged if untouched => self.send_purged(key, ctx),
                 Phase::Accepted
                 | Phase::Reading
                 | Phase::Reported
@@ -300,10 +297,11 @@ impl Reader {
                 | Phase::Purged => {}
             }
         }
+        self.drop_stale_claims(ctx.now.wall);
         let claimed: Vec<OfferId> = self
             .offers
             .iter()
-            .filter(|(_, offered)| offered.claimed && offered.first_claim.is_none())
+            .filter(|(_, offered)| offered.claimed_us.is_some() && offered.first_claim.is_none())
             .filter(|(_, offered)| owner_is_hospital(offered.owner, ctx))
             .map(|(id, _)| *id)
             .collect();

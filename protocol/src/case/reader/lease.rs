@@ -10,7 +10,7 @@ use crate::document::grant::{Grant, Prepared};
 use crate::ids::{Fence, NodeId, OfferId};
 use crate::io::{Effect, Event, Verdict};
 use crate::limits;
-use crate::time::{Tick, shortened};
+use crate::time::{Tick, Wall, micros, shortened};
 use crate::wire::Message;
 use crate::wire::case::{Lease as LeaseMessage, LeaseEnd};
 use crypto::digest::Digest;
@@ -59,6 +59,8 @@ pub(super) struct Reading {
     pub(super) resend: Resend,
     /// When a lost lease is given up.
     pub(super) give_up: Option<Tick>,
+    /// Keys and plaintext were gone then (the record's time, microseconds since the Unix epoch).
+    pub(super) ended_us: Option<u64>,
 }
 
 /// A lease, for a worklist.
@@ -108,7 +110,13 @@ impl Reading {
             hand_back: None,
             resend: Resend::default(),
             give_up: None,
+            ended_us: None,
         })
+    }
+
+    /// It takes a slot: a person reads it, or is about to.
+    pub(super) const fn is_read(&self) -> bool {
+        matches!(self.phase, Phase::Accepted | Phase::Reading)
     }
 
     /// The earliest thing that is due.
@@ -244,6 +252,42 @@ impl Reader {
         }
     }
 
+    /// Drops from memory what ended too long ago for its owner to be told. The same in replay, by
+    /// the records' times.
+    pub(super) fn forget_ended(&mut self, wall: Wall) {
+        let keep = micros(limits::ENDED_KEEP);
+        let over = |reading: &Reading| reading.ended_us.filter(|_| reading.phase == Phase::Purged);
+        self.leases.retain(|_, reading| {
+            over(reading).is_none_or(|ended| wall.unix_us < ended.saturating_add(keep))
+        });
+        let ended = self.leases.iter();
+        let ended = ended.filter_map(|(key, reading)| Some((over(reading)?, *key)));
+        let mut ended: Vec<(u64, (NodeId, Fence))> = ended.collect();
+        ended.sort_unstable();
+        let surplus = ended.len().saturating_sub(limits::ENDED_MAX);
+        for (_, key) in ended.into_iter().take(surplus) {
+            self.leases.remove(&key);
+        }
+    }
+
+    /// After a restart: says again what needs no person, and gives up in time what nobody resumes.
+    pub(super) fn resume_ended(&mut self, ctx: &mut Context) {
+        let give_up = ctx.now.tick.plus(limits::LEASE).plus(limits::LEASE_GRACE);
+        let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
+        for key in keys {
+            let Some(reading) = self.leases.get_mut(&key) else {
+                continue;
+            };
+            match reading.phase {
+                Phase::Accepted | Phase::Reading => reading.give_up = Some(give_up),
+                Phase::Reported => self.send_report(key, ctx),
+                Phase::HandingBack => self.send_hand_back(key, ctx),
+                Phase::Purged => self.send_purged(key, ctx),
+                Phase::Purging => {}
+            }
+        }
+    }
+
     /// Drops keys and plaintext.
     pub(super) fn purge(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
         let Some(reading) = self.leases.get_mut(&key) else {
@@ -256,6 +300,7 @@ impl Reader {
         reading.give_up = None;
         let (owner, fence) = key;
         self.tell_lease(key, ctx);
+        self.freed(ctx);
         let effect = |id| Effect::Purge { id, fence, owner };
         ctx.start(Pending::Purge(owner, fence), effect);
     }

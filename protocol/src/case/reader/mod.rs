@@ -38,6 +38,10 @@ pub(crate) struct Reader {
     config: ReaderConfig,
     session: Option<(Vec<u8>, CheckedSession)>,
     slots: u32,
+    /// Free slots in the newest advert.
+    advertised: u32,
+    /// The replay is over.
+    started: bool,
     advert_due: Option<Tick>,
     last_advert_us: u64,
     offers: BTreeMap<OfferId, Offered>,
@@ -50,11 +54,21 @@ impl Reader {
             config,
             session: None,
             slots: 0,
+            advertised: 0,
+            started: false,
             advert_due: None,
             last_advert_us: 0,
             offers: BTreeMap::new(),
             leases: BTreeMap::new(),
         }
+    }
+
+    /// The replay is over: what is too old is dropped, what is unfinished goes on.
+    pub(crate) fn start(&mut self, ctx: &mut Context) {
+        self.started = true;
+        self.drop_stale_claims(ctx.now.wall);
+        self.forget_ended(ctx.now.wall);
+        self.resume_ended(ctx);
     }
 
     pub(crate) fn command(
@@ -132,6 +146,7 @@ impl Reader {
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
         self.advertise_if_due(ctx);
         self.resend_claims(ctx);
+        self.forget_ended(ctx.now.wall);
         let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
         for key in keys {
             self.tend(key, ctx);

@@ -118,6 +118,7 @@ impl Reader {
             then,
         );
         self.tell_lease(key, ctx);
+        self.freed(ctx);
     }
 
     pub(super) fn send_report(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
@@ -199,6 +200,7 @@ impl Reader {
             then,
         );
         self.tell_lease(key, ctx);
+        self.freed(ctx);
         Ok(())
     }
 
@@ -283,8 +285,7 @@ impl Reader {
             return Verdict::Ignore("no purge is unacknowledged");
         }
         self.leases.remove(&key);
-        self.advertise_soon(ctx);
-        self.claim_if_idle(ctx);
+        self.freed(ctx);
         Verdict::Accept
     }
 }

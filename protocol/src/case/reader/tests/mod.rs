@@ -1,5 +1,6 @@
 //! Attacks on the desk's promises: what it counts, what it keeps, what it drops.
 
+mod consortium;
 mod desk;
 
 use std::time::Duration;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::io::Event;
 use crate::limits;
-use crate::wire::case::{Denial, Deny};
-use desk::{Desk, hospital};
+use crate::wire::case::{Denial, Deny, ReportAck};
+use consortium::{draft, hospital};
+use desk::Desk;
 
 #[test]
 fn a_denial_told_to_people_is_short() {
@@ -39,7 +41,7 @@ fn what_a_person_types_is_bounded_before_it_is_logged() {
         refused,
         Err(CommandError::Invalid("the reason is longer than 256 bytes"))
     );
-    let mut draft = desk::draft();
+    let mut draft = draft();
     draft.language = "x".repeat(36);
     let owner = hospital();
     let refused = desk.command(Command::Report {
@@ -50,4 +52,118 @@ fn what_a_person_types_is_bounded_before_it_is_logged() {
     assert!(matches!(refused, Err(CommandError::Invalid(_))));
     assert_eq!(desk.state(fence), Some("reading"));
     desk.pass(Duration::from_secs(1));
+}
+
+/// The hospital's answers after the report, but for the last.
+fn reports_and_purges(desk: &mut Desk, fence: Fence) {
+    assert_eq!(desk.reports(fence), Ok(()));
+    let report = desk.sent.iter().rev().find_map(|message| match message {
+        Message::Report(report) => Some(report.report.clone()),
+        _ => None,
+    });
+    let hash = crypto::envelope::digest_of(&report.expect("a report is sent"));
+    desk.hears(&Message::ReportAck(ReportAck {
+        fence: fence.0,
+        report_hash: hash.as_bytes().to_vec(),
+        additional: false,
+    }));
+    assert_eq!(desk.state(fence), Some("purged"));
+}
+
+fn free(desk: &Desk) -> u32 {
+    let reader = desk.core.reader().expect("a desk");
+    reader.free_slots(desk.now().wall)
+}
+
+#[test]
+fn only_what_is_read_takes_a_slot() {
+    let mut desk = Desk::new(2);
+    assert_eq!(free(&desk), 2);
+    let fence = desk.reads(7);
+    assert_eq!(free(&desk), 1);
+    desk.claim(8);
+    assert_eq!(free(&desk), 0);
+    reports_and_purges(&mut desk, fence);
+    assert_eq!(free(&desk), 1);
+}
+
+#[test]
+fn a_lease_that_ended_takes_no_slot_after_a_restart() {
+    let mut desk = Desk::new(2);
+    for number in 1..=4 {
+        let fence = desk.reads(number);
+        reports_and_purges(&mut desk, fence);
+    }
+    desk.restart(Duration::from_secs(60));
+    assert_eq!(desk.said("PURGED"), 4);
+    assert_eq!(desk.on_duty(2), Ok(()));
+    assert_eq!(free(&desk), 2);
+}
+
+#[test]
+fn an_ended_lease_is_forgotten_after_a_week_live_and_in_replay() {
+    let mut desk = Desk::new(2);
+    let fence = desk.reads(7);
+    reports_and_purges(&mut desk, fence);
+    desk.restart(limits::ENDED_KEEP - Duration::from_secs(3_600));
+    assert_eq!(desk.state(fence), Some("purged"));
+    let before = desk.said("PURGED");
+    desk.pass(Duration::from_secs(300));
+    let more = desk.said("PURGED") - before;
+    assert!((2..=10).contains(&more), "with back-off: {more}");
+    desk.pass(Duration::from_secs(3_600));
+    assert_eq!(desk.state(fence), None);
+    desk.restart(Duration::from_secs(1));
+    assert_eq!(desk.state(fence), None);
+    assert_eq!(desk.said("PURGED"), 0);
+}
+
+#[test]
+fn a_claim_is_said_again_only_while_it_is_young() {
+    let mut desk = Desk::new(2);
+    desk.claim(7);
+    desk.restart(Duration::from_secs(60));
+    assert_eq!(desk.on_duty(2), Ok(()));
+    assert_eq!((desk.said("CLAIM"), free(&desk)), (1, 1));
+    desk.restart(limits::CLAIM);
+    assert_eq!(desk.on_duty(2), Ok(()));
+    assert_eq!((desk.said("CLAIM"), free(&desk)), (0, 2));
+    assert_eq!(desk.core.offers(), vec![]);
+}
+
+#[test]
+fn a_lease_from_a_claim_before_a_restart_counts_only_when_renewed() {
+    // Its owner may have granted it long before the claim was said again.
+    let mut desk = Desk::new(2);
+    let offer = desk.claim(7);
+    let (_, grant) = desk.grant(offer);
+    desk.restart(Duration::from_secs(80));
+    assert_eq!(desk.on_duty(2), Ok(()));
+    assert_eq!(desk.hears(&Message::Grant(grant)), Verdict::Accept);
+    assert!(!desk.core.leases()[0].held);
+    desk.renewed();
+    assert!(desk.core.leases()[0].held);
+}
+
+#[test]
+fn a_lease_that_nobody_resumes_is_given_up() {
+    let mut desk = Desk::new(2);
+    let fence = desk.reads(7);
+    desk.restart(Duration::from_secs(5));
+    desk.pass(limits::LEASE + limits::LEASE_GRACE + Duration::from_secs(1));
+    assert_eq!(desk.purges, vec![fence]);
+    assert_eq!(desk.state(fence), Some("purged"));
+}
+
+#[test]
+fn a_desk_takes_only_so_many_reads_at_once() {
+    let mut desk = Desk::new(u32::MAX);
+    for number in 0..limits::READS_MAX {
+        desk.claim(u8::try_from(number).expect("256 of them"));
+    }
+    let offer = OfferId::from_bytes([1; 16]);
+    let owner = hospital();
+    let refused = desk.command(Command::Claim { offer, owner });
+    let why = CommandError::NotNow("too many reads are unfinished");
+    assert_eq!(refused, Err(why));
 }
