@@ -93,6 +93,10 @@ pub const ENDED_MAX: usize = 256;
 /// down over a holiday.
 pub const ENDED_KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// How long a desk says a report that its owner does not acknowledge: by then both sides are
+/// members under other credentials, and the log still holds it.
+pub const REPORT_KEEP: Duration = CREDENTIAL_LIFE_MAX;
+
 /// How often a reader renews.
 pub const RENEW: Duration = Duration::from_secs(30);
 

@@ -41,8 +41,11 @@ impl Reader {
                     *of == fence && reading.grant_hash.as_bytes().as_slice() == access.grant_hash
                 });
                 if let Some((_, reading)) = found {
-                    reading.phase = Phase::Purged;
+                    reading.purging = false;
                     reading.ended_us = Some(now.wall.unix_us);
+                    if !access.unanswered {
+                        reading.phase = Phase::Purged;
+                    }
                 }
                 self.forget_ended(now.wall);
             }

@@ -139,6 +139,8 @@ impl Reader {
         self.apply(&record, index, ctx.now);
         if let Some(reading) = self.leases.get_mut(&(from, fence)) {
             reading.held_until = first_claim.map(|at| at.plus(shortened(limits::LEASE)));
+            let give_up = ctx.now.tick.plus(limits::LEASE).plus(limits::LEASE_GRACE);
+            reading.give_up = Some(give_up).filter(|_| reading.held_until.is_none());
         }
         let mut header = ctx.header(&record, Action::Read).with_grant(hash);
         header.urgency = urgency.map_or(0, |urgency| urgency as u32);

@@ -4,15 +4,14 @@ use super::Reader;
 use crate::audit::record::ReleaseRecord;
 use crate::core::context::Context;
 use crate::core::resend::Resend;
-use crate::core::then::Pending;
 use crate::document::decode;
 use crate::document::grant::{Grant, Prepared};
 use crate::ids::{Fence, NodeId, OfferId};
-use crate::io::{Effect, Event, Verdict};
+use crate::io::{Event, Verdict};
 use crate::limits;
-use crate::time::{Tick, Wall, micros, shortened};
+use crate::time::{Tick, shortened};
 use crate::wire::Message;
-use crate::wire::case::{Lease as LeaseMessage, LeaseEnd};
+use crate::wire::case::Lease as LeaseMessage;
 use crypto::digest::Digest;
 use crypto::envelope::Envelope;
 
@@ -59,8 +58,12 @@ pub(super) struct Reading {
     pub(super) resend: Resend,
     /// When a lost lease is given up.
     pub(super) give_up: Option<Tick>,
+    /// Keys and plaintext are being dropped.
+    pub(super) purging: bool,
     /// Keys and plaintext were gone then (the record's time, microseconds since the Unix epoch).
     pub(super) ended_us: Option<u64>,
+    /// The entry that says so is durable.
+    pub(super) end_logged: bool,
 }
 
 /// A lease, for a worklist.
@@ -110,13 +113,21 @@ impl Reading {
             hand_back: None,
             resend: Resend::default(),
             give_up: None,
+            purging: false,
             ended_us: None,
+            end_logged: false,
         })
     }
 
     /// It takes a slot: a person reads it, or is about to.
     pub(super) const fn is_read(&self) -> bool {
         matches!(self.phase, Phase::Accepted | Phase::Reading)
+    }
+
+    /// Nobody loses anything if it is forgotten once keys and plaintext are gone: there is no
+    /// report that its owner may not have.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Purged | Phase::HandingBack)
     }
 
     /// The earliest thing that is due.
@@ -161,10 +172,8 @@ impl Reader {
         };
         if reading.give_up.is_some_and(|at| tick >= at) {
             reading.give_up = None;
-            let abandoned = matches!(reading.phase, Phase::Accepted | Phase::Reading);
-            if abandoned {
-                return self.purge(key, ctx);
-            }
+            // A report may still be unanswered then; the images are not its business.
+            return self.purge(key, ctx);
         }
         if reading.renew_due.is_some_and(|due| tick >= due) {
             self.send_renewal(key, ctx);
@@ -229,80 +238,6 @@ impl Reader {
             self.tell_lease(key, ctx);
         }
         Verdict::Accept
-    }
-
-    pub(super) fn on_revoked(
-        &mut self,
-        from: NodeId,
-        end: &LeaseEnd,
-        ctx: &mut Context,
-    ) -> Verdict {
-        let key = (from, Fence(end.fence));
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return Verdict::Ignore("no such lease here");
-        };
-        match reading.phase {
-            Phase::Accepted | Phase::Reading | Phase::HandingBack => {
-                reading.held_until = None;
-                self.purge(key, ctx);
-                Verdict::Accept
-            }
-            // A report on its way is kept by the owner as an additional opinion: go on sending it.
-            Phase::Reported | Phase::Purging | Phase::Purged => Verdict::Ignore("it is over here"),
-        }
-    }
-
-    /// Drops from memory what ended too long ago for its owner to be told. The same in replay, by
-    /// the records' times.
-    pub(super) fn forget_ended(&mut self, wall: Wall) {
-        let keep = micros(limits::ENDED_KEEP);
-        let over = |reading: &Reading| reading.ended_us.filter(|_| reading.phase == Phase::Purged);
-        self.leases.retain(|_, reading| {
-            over(reading).is_none_or(|ended| wall.unix_us < ended.saturating_add(keep))
-        });
-        let ended = self.leases.iter();
-        let ended = ended.filter_map(|(key, reading)| Some((over(reading)?, *key)));
-        let mut ended: Vec<(u64, (NodeId, Fence))> = ended.collect();
-        ended.sort_unstable();
-        let surplus = ended.len().saturating_sub(limits::ENDED_MAX);
-        for (_, key) in ended.into_iter().take(surplus) {
-            self.leases.remove(&key);
-        }
-    }
-
-    /// After a restart: says again what needs no person, and gives up in time what nobody resumes.
-    pub(super) fn resume_ended(&mut self, ctx: &mut Context) {
-        let give_up = ctx.now.tick.plus(limits::LEASE).plus(limits::LEASE_GRACE);
-        let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
-        for key in keys {
-            let Some(reading) = self.leases.get_mut(&key) else {
-                continue;
-            };
-            match reading.phase {
-                Phase::Accepted | Phase::Reading => reading.give_up = Some(give_up),
-                Phase::Reported => self.send_report(key, ctx),
-                Phase::HandingBack => self.send_hand_back(key, ctx),
-                Phase::Purged => self.send_purged(key, ctx),
-                Phase::Purging => {}
-            }
-        }
-    }
-
-    /// Drops keys and plaintext.
-    pub(super) fn purge(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return;
-        };
-        reading.phase = Phase::Purging;
-        reading.resend.answered();
-        reading.renew_due = None;
-        reading.held_until = None;
-        reading.give_up = None;
-        let (owner, fence) = key;
-        self.tell_lease(key, ctx);
-        self.freed(ctx);
-        let effect = |id| Effect::Purge { id, fence, owner };
-        ctx.start(Pending::Purge(owner, fence), effect);
     }
 
     /// Tells people how a lease stands.

@@ -11,6 +11,7 @@
 
 mod advert;
 mod apply;
+mod end;
 mod grant;
 mod lease;
 mod offer;
@@ -121,7 +122,7 @@ impl Reader {
             ReaderStep::Claimed(offer) => self.send_claim(offer, ctx),
             ReaderStep::Accepted(owner, fence) => self.prove_receipt((owner, fence), ctx),
             ReaderStep::Reported(owner, fence) => self.send_report((owner, fence), ctx),
-            ReaderStep::Purged(owner, fence) => self.send_purged((owner, fence), ctx),
+            ReaderStep::Purged(owner, fence) => self.purge_logged((owner, fence), ctx),
             ReaderStep::HandedBack(owner, fence) => self.send_hand_back((owner, fence), ctx),
         }
     }

@@ -1,6 +1,7 @@
 //! The offer book: what came in, what is claimed, what was taken.
 
 use super::Reader;
+use super::lease::Reading;
 use crate::audit::entry::Field;
 use crate::audit::header::Action;
 use crate::audit::record::{Record, ReleaseRecord};
@@ -243,9 +244,10 @@ impl Reader {
             .retain(|_, offered| offered.claimed_us.is_none() || offered.is_pending(wall));
     }
 
-    /// Leases that are not over, and claims.
+    /// Leases that are not over, reports that are unanswered, and claims.
     fn open_reads(&self, wall: Wall) -> usize {
-        let leases = self.leases.values().filter(|o| o.ended_us.is_none());
+        let open = |reading: &&Reading| reading.ended_us.is_none() || !reading.is_done();
+        let leases = self.leases.values().filter(open);
         let claims = self.offers.values().filter(|o| o.is_pending(wall));
         leases.count() + claims.count()
     }

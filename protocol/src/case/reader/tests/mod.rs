@@ -2,13 +2,14 @@
 
 mod consortium;
 mod desk;
+mod ends;
 
 use std::time::Duration;
 
 use super::*;
 use crate::io::Event;
 use crate::limits;
-use crate::wire::case::{Denial, Deny, ReportAck};
+use crate::wire::case::{Denial, Deny};
 use consortium::{draft, hospital};
 use desk::Desk;
 
@@ -57,16 +58,8 @@ fn what_a_person_types_is_bounded_before_it_is_logged() {
 /// The hospital's answers after the report, but for the last.
 fn reports_and_purges(desk: &mut Desk, fence: Fence) {
     assert_eq!(desk.reports(fence), Ok(()));
-    let report = desk.sent.iter().rev().find_map(|message| match message {
-        Message::Report(report) => Some(report.report.clone()),
-        _ => None,
-    });
-    let hash = crypto::envelope::digest_of(&report.expect("a report is sent"));
-    desk.hears(&Message::ReportAck(ReportAck {
-        fence: fence.0,
-        report_hash: hash.as_bytes().to_vec(),
-        additional: false,
-    }));
+    let ack = ends::acknowledged(desk, fence);
+    assert_eq!(desk.hears(&ack), Verdict::Accept);
     assert_eq!(desk.state(fence), Some("purged"));
 }
 
