@@ -115,6 +115,10 @@ pub const RESEND: Duration = Duration::from_secs(2);
 /// The longest wait between two resends, reached by doubling.
 pub const RESEND_MAX: Duration = Duration::from_secs(60);
 
+/// How often a desk tries to make a receipt before it hands the case back: three minutes with the
+/// doubled waits between them.
+pub const RECEIPT_TRIES: u32 = 8;
+
 /// How long an advert holds: three heartbeats.
 pub const ADVERT_TTL: Duration = Duration::from_secs(180);
 

@@ -167,13 +167,17 @@ impl Reader {
             return;
         }
         reading.purging = true;
+        reading.retry.answered();
         if reading.is_read() {
             reading.phase = Phase::Purging;
             reading.resend.answered();
             self.tell_lease(key, ctx);
         }
         self.freed(ctx);
-        let (owner, fence) = key;
+        self.start_purge(key, ctx);
+    }
+
+    pub(super) fn start_purge(&self, (owner, fence): (NodeId, Fence), ctx: &mut Context) {
         let effect = |id| Effect::Purge { id, fence, owner };
         ctx.start(Pending::Purge(owner, fence), effect);
     }
@@ -197,12 +201,14 @@ impl Reader {
 
     /// Keys and plaintext are gone: log it, then say so.
     pub(super) fn purge_done(&mut self, key: (NodeId, Fence), outcome: Outcome, ctx: &mut Context) {
-        let Some(reading) = self.leases.get(&key) else {
+        let Some(reading) = self.leases.get_mut(&key) else {
             return;
         };
         let Outcome::Purged { bytes, objects, .. } = outcome else {
-            return;
+            // Keys must go, however often it takes.
+            return reading.retry.sent(ctx.now.tick);
         };
+        reading.retry.answered();
         let (grant_hash, offer) = (reading.grant_hash, reading.offer.to_vec());
         let record = Record::AccessEnded(AccessRecord {
             case: offer.clone(),

@@ -168,6 +168,17 @@ impl Reader {
         let Some(reading) = self.leases.get(&key) else {
             return;
         };
+        if reading.phase == Phase::Accepted {
+            self.make_receipt(key, ctx);
+            self.send_renewal(key, ctx);
+        }
+    }
+
+    /// Proves the entry; the outcome goes on with the signature.
+    pub(super) fn make_receipt(&self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get(&key) else {
+            return;
+        };
         let index = reading.index;
         let effect = |id| Effect::Prove {
             id,
@@ -175,7 +186,24 @@ impl Reader {
             witnessed: false,
         };
         ctx.start(Pending::ProveReceipt(key.0, key.1), effect);
-        self.send_renewal(key, ctx);
+    }
+
+    /// Without a receipt nothing is ever fetched, and renewals would hold the case: tries again,
+    /// and in the end hands it back.
+    fn receipt_failed(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get_mut(&key) else {
+            return;
+        };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
+        reading.tries = reading.tries.saturating_add(1);
+        reading.retry.sent(ctx.now.tick);
+        if reading.tries >= limits::RECEIPT_TRIES {
+            // With the log behind, the next try hands it back.
+            let reason = "this desk could not make its receipt".to_owned();
+            let _ = self.hand_back(key, reason, ctx);
+        }
     }
 
     /// The proof is there: have the receipt signed.
@@ -195,8 +223,11 @@ impl Reader {
             ..
         } = outcome
         else {
-            return;
+            return self.receipt_failed(key, ctx);
         };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
         reading.proved = Some((entry, proof));
         let receipt = Receipt {
             version: 1,
@@ -226,8 +257,12 @@ impl Reader {
             return;
         };
         let Outcome::Signed { envelope, .. } = outcome else {
-            return;
+            return self.receipt_failed(key, ctx);
         };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
+        reading.retry.answered();
         if let Some((entry, proof)) = reading.proved.take() {
             reading.receipt = Some((envelope, entry, proof));
         }

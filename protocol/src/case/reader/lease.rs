@@ -56,6 +56,10 @@ pub(super) struct Reading {
     pub(super) signing: bool,
     pub(super) hand_back: Option<String>,
     pub(super) resend: Resend,
+    /// When an effect that failed is tried again.
+    pub(super) retry: Resend,
+    /// How often the receipt could not be made.
+    pub(super) tries: u32,
     /// When a lost lease is given up.
     pub(super) give_up: Option<Tick>,
     /// Keys and plaintext are being dropped.
@@ -112,6 +116,8 @@ impl Reading {
             signing: false,
             hand_back: None,
             resend: Resend::default(),
+            retry: Resend::default(),
+            tries: 0,
             give_up: None,
             purging: false,
             ended_us: None,
@@ -139,7 +145,11 @@ impl Reading {
         let renew = self.renew_due.map(|due| (due, "a renewal is due"));
         let held = self.held_until.map(|due| (due, "a lease ends"));
         let give_up = self.give_up.map(|due| (due, "a lost lease is given up"));
-        [resend, renew, held, give_up].into_iter().flatten().min()
+        let retry = self.retry.due().map(|due| (due, "an effect had failed"));
+        [resend, retry, renew, held, give_up]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     const fn name(&self) -> &'static str {
@@ -178,9 +188,13 @@ impl Reader {
         if reading.renew_due.is_some_and(|due| tick >= due) {
             self.send_renewal(key, ctx);
         }
-        let Some(reading) = self.leases.get(&key) else {
+        let Some(reading) = self.leases.get_mut(&key) else {
             return;
         };
+        if reading.retry.is_due(tick) {
+            reading.retry.taken_up();
+            return self.try_again(key, ctx);
+        }
         if reading.resend.is_due(tick) {
             match reading.phase {
                 Phase::Accepted => self.send_receipt(key, ctx),
@@ -189,6 +203,18 @@ impl Reader {
                 Phase::Purged => self.send_purged(key, ctx),
                 Phase::Reading | Phase::Purging => {}
             }
+        }
+    }
+
+    /// Tries what had failed: the purge for as long as it takes, the receipt so many times.
+    fn try_again(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get(&key) else {
+            return;
+        };
+        if reading.purging {
+            self.start_purge(key, ctx);
+        } else if reading.phase == Phase::Accepted && reading.receipt.is_none() {
+            self.make_receipt(key, ctx);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::core::then::{Pending, ReaderStep, Then};
 use crate::document::Document;
 use crate::document::report::{Report, ReportState};
 use crate::ids::{Fence, NodeId};
-use crate::io::{CommandError, Effect, KeyRole, Outcome, ReportDraft, Verdict};
+use crate::io::{CommandError, Effect, Event, KeyRole, Outcome, ReportDraft, Verdict};
 use crate::limits;
 use crate::wire::Message;
 use crate::wire::case::{ReportAck, ReportMessage};
@@ -87,7 +87,11 @@ impl Reader {
         };
         reading.signing = false;
         let Outcome::Signed { envelope, .. } = outcome else {
-            return;
+            return ctx.tell(Event::LeaseState {
+                fence: key.1,
+                owner: key.0,
+                state: "report not signed",
+            });
         };
         if reading.phase != Phase::Reading {
             return;
