@@ -48,7 +48,9 @@ pub(super) struct Reading {
     pub(super) held_until: Option<Tick>,
     /// The unanswered renewal: its number and when it was sent.
     pub(super) renewal: Option<(u64, Tick)>,
-    pub(super) renewals: u64,
+    /// The newest renewal's number. The first is random: an answer from before a restart must not
+    /// pass for an answer to a renewal of now.
+    pub(super) renewals: Option<u64>,
     pub(super) renew_due: Option<Tick>,
     pub(super) receipt: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
     pub(super) proved: Option<(Vec<u8>, Vec<u8>)>,
@@ -108,7 +110,7 @@ impl Reading {
             phase: Phase::Accepted,
             held_until: None,
             renewal: None,
-            renewals: 0,
+            renewals: None,
             renew_due: None,
             receipt: None,
             proved: None,
@@ -227,12 +229,16 @@ impl Reader {
             reading.renew_due = None;
             return;
         }
-        reading.renewals += 1;
-        reading.renewal = Some((reading.renewals, ctx.now.tick));
+        let sequence = match reading.renewals {
+            Some(newest) => newest.wrapping_add(1),
+            None => u64::from_le_bytes(ctx.random()),
+        };
+        reading.renewals = Some(sequence);
+        reading.renewal = Some((sequence, ctx.now.tick));
         reading.renew_due = Some(ctx.now.tick.plus(limits::RENEW));
         let renew = LeaseMessage {
             fence: key.1.0,
-            sequence: reading.renewals,
+            sequence,
         };
         ctx.send(key.0, Message::Renew(renew));
     }
@@ -255,11 +261,12 @@ impl Reader {
         }
         reading.renewal = None;
         let until = sent.plus(shortened(limits::LEASE));
-        let regained = reading.held_until.is_none();
-        reading.held_until = (until > ctx.now.tick).then_some(until);
-        if reading.held_until.is_some() {
-            reading.give_up = None;
+        if until <= ctx.now.tick || !reading.is_read() {
+            return Verdict::Ignore("the answer comes too late to hold the lease");
         }
+        let regained = reading.held_until.is_none();
+        reading.held_until = Some(until);
+        reading.give_up = None;
         if regained {
             self.tell_lease(key, ctx);
         }

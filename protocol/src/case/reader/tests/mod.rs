@@ -3,6 +3,7 @@
 mod consortium;
 mod desk;
 mod ends;
+mod renewals;
 mod stalls;
 
 use std::time::Duration;
