@@ -2,9 +2,43 @@
 
 use std::time::Duration;
 
-/// The longest message of a case, in bytes. A grant with its proof is under 16 KiB; the rest is
-/// room for long reports.
+/// The longest message of a case, in bytes: what a request may have at all. Each kind has a lower
+/// bound of its own (`wire::bounds`).
 pub const MESSAGE_MAX: usize = 1 << 20;
+
+/// The longest payload of a log entry before it is sealed, in bytes: the store keeps 1 MiB of
+/// sealed bytes, of which the seal itself takes less than 4 KiB.
+pub const PAYLOAD_MAX: usize = (1 << 20) - (4 << 10);
+
+/// The longest session certificate, in bytes: 300 are used; a later release may add fields.
+pub const SESSION_CERTIFICATE_MAX: usize = 4 << 10;
+
+/// The longest grant, in bytes: [`RULES_MAX`] rules of the greatest length need 9 KiB, all else 2
+/// KiB.
+pub const GRANT_MAX: usize = 16 << 10;
+
+/// The longest receipt, in bytes: 600 are used with the longest name of a log.
+pub const RECEIPT_MAX: usize = 2 << 10;
+
+/// The longest `.tlog-proof` text, in bytes: a path of 64 hashes and 64 cosignatures under the
+/// longest names need 27 KiB.
+pub const PROOF_MAX: usize = 32 << 10;
+
+/// The longest HPKE box around a release key, in bytes: 82 are used; a hybrid suite with ML-KEM-768
+/// needs 1,200.
+pub const SEALED_KEY_MAX: usize = 2 << 10;
+
+/// Rules that are named for one decision: a person must be able to read them.
+pub const RULES_MAX: usize = 64;
+
+/// The longest name of a rule, in bytes: twice what a policy may use.
+pub const RULE_NAME_MAX: usize = 128;
+
+/// The longest name of a log, in bytes (c2sp.org/signed-note as this code reads it).
+pub const LOG_NAME_MAX: usize = 255;
+
+/// Sections of a report: a template has four.
+pub const SECTIONS_MAX: usize = 64;
 
 /// The longest advert, in bytes: a few hundred are used; gossip multiplies each byte by its
 /// fan-out.
@@ -44,6 +78,25 @@ pub const RING_TIMEOUT_URGENT: Duration = Duration::from_secs(20);
 /// How long a lease lasts without a renewal: three missed renewals.
 pub const LEASE: Duration = Duration::from_secs(90);
 
+/// How long a claim is said again, and after a restart remembered: as long as the lease that it
+/// may bring.
+pub const CLAIM: Duration = LEASE;
+
+/// Leases and claims that a desk has open at once: more than a department reads in a day.
+pub const READS_MAX: usize = 256;
+
+/// Leases that are over at a desk and not yet acknowledged by their owners; the oldest is dropped
+/// beyond it.
+pub const ENDED_MAX: usize = 256;
+
+/// How long a desk says that a lease is over to an owner that does not answer: a hospital may be
+/// down over a holiday.
+pub const ENDED_KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How long a desk says a report that its owner does not acknowledge: by then both sides are
+/// members under other credentials, and the log still holds it.
+pub const REPORT_KEEP: Duration = CREDENTIAL_LIFE_MAX;
+
 /// How often a reader renews.
 pub const RENEW: Duration = Duration::from_secs(30);
 
@@ -61,6 +114,10 @@ pub const RESEND: Duration = Duration::from_secs(2);
 
 /// The longest wait between two resends, reached by doubling.
 pub const RESEND_MAX: Duration = Duration::from_secs(60);
+
+/// How often a desk tries to make a receipt before it hands the case back: three minutes with the
+/// doubled waits between them.
+pub const RECEIPT_TRIES: u32 = 8;
 
 /// How long an advert holds: three heartbeats.
 pub const ADVERT_TTL: Duration = Duration::from_secs(180);
@@ -106,4 +163,15 @@ pub const POLICY_MAX: usize = 256 << 10;
 const _: () = assert!(RENEW.as_secs() * 3 <= LEASE.as_secs());
 const _: () = assert!(ADVERT_HEARTBEAT.as_secs() * 3 <= ADVERT_TTL.as_secs());
 const _: () = assert!(REPORT_MAX < MESSAGE_MAX);
+// What a record holds besides the parts of a message: identifiers, facts, one decision.
+const RECORD_ROOM: usize = 128 << 10;
+// A grant accepted, a receipt accepted, a report received: each fits a sealed payload.
+const _: () = assert!(
+    GRANT_MAX + ENTRY_MAX + PROOF_MAX + SESSION_CERTIFICATE_MAX + RECORD_ROOM <= PAYLOAD_MAX
+);
+const _: () = assert!(RECEIPT_MAX + ENTRY_MAX + PROOF_MAX + RECORD_ROOM <= PAYLOAD_MAX);
+const _: () = assert!(REPORT_MAX + RECORD_ROOM <= PAYLOAD_MAX);
+// Rules are all of a header that a peer can make long: the rest, with every commitment, is room.
+const _: () = assert!(RULES_MAX * (RULE_NAME_MAX + 3) + (16 << 10) <= ENTRY_MAX);
+const _: () = assert!(RULES_MAX * (RULE_NAME_MAX + 3) + SEALED_KEY_MAX + (2 << 10) <= GRANT_MAX);
 const _: () = assert!(OFFERS_PER_OWNER_MAX <= OFFERS_MAX);

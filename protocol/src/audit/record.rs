@@ -266,6 +266,9 @@ pub struct AccessRecord {
     /// SHA-256 of the grant.
     #[prost(bytes = "vec", tag = "6")]
     pub grant_hash: Vec<u8>,
+    /// The desk's report or hand-back was not answered yet: it is still to be said (reader).
+    #[prost(bool, tag = "7")]
+    pub unanswered: bool,
 }
 
 /// A report signed (reader), received or delivered (owner).

@@ -112,6 +112,9 @@ impl Core {
         if let Some(owner) = &mut self.owner {
             owner.start(&mut self.ctx);
         }
+        if let Some(reader) = &mut self.reader {
+            reader.start(&mut self.ctx);
+        }
     }
 
     /// Stops in order: logs it.
@@ -304,6 +307,12 @@ impl Core {
             .as_ref()
             .map(Reader::lease_views)
             .unwrap_or_default()
+    }
+
+    /// The reader's machine, for its tests.
+    #[cfg(test)]
+    pub(crate) const fn reader(&self) -> Option<&Reader> {
+        self.reader.as_ref()
     }
 
     /// How many entries are known to be cosigned.

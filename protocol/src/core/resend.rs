@@ -25,6 +25,11 @@ impl Resend {
         self.wait = Duration::ZERO;
     }
 
+    /// It is being done: quiet until the next [`Resend::sent`], which waits longer.
+    pub(crate) const fn taken_up(&mut self) {
+        self.due = None;
+    }
+
     /// When it is due again.
     pub(crate) const fn due(&self) -> Option<Tick> {
         self.due

@@ -1,5 +1,10 @@
 //! A reader's advert: on duty, with this capacity and these subspecialties. Signed by the person.
 
+use super::is_sized;
+use crate::ids::NodeId;
+use crate::limits;
+use crate::wire::bounds::{first_wrong, is_country, is_text};
+
 /// Payload of an advert. It names no patient.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Advert {
@@ -29,4 +34,22 @@ pub struct Advert {
     pub modalities: Vec<String>,
 }
 
-super::document!(Advert, "advert", "application/vnd.radmesh.advert.v1");
+super::document!(
+    Advert,
+    "advert",
+    "application/vnd.radmesh.advert.v1",
+    limits::ADVERT_MAX,
+    |advert| {
+        first_wrong(&[
+            (is_sized(&advert.node, NodeId::LEN), "node"),
+            (is_country(&advert.country), "country"),
+            (is_list(&advert.subspecialties), "subspecialties"),
+            (is_list(&advert.modalities), "modalities"),
+        ])
+    }
+);
+
+/// As many short texts as a credential may list.
+fn is_list(list: &[String]) -> bool {
+    list.len() <= limits::LIST_MAX && list.iter().all(|text| is_text(text))
+}

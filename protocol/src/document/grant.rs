@@ -1,6 +1,11 @@
 //! A grant: one release to one person at one desk, signed by the hospital. Its fence is its own log
 //! index.
 
+use super::is_sized;
+use crate::ids::{NodeId, OfferId, PersonId};
+use crate::limits;
+use crate::wire::bounds::{are_rules, first_wrong, is_country, is_language};
+
 /// What the hospital's shell prepared for a release: a sealed manifest and a box with the key that
 /// opens it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -88,7 +93,37 @@ pub struct Grant {
     pub log_origin: String,
 }
 
-super::document!(Grant, "grant", "application/vnd.radmesh.grant.v1");
+super::document!(
+    Grant,
+    "grant",
+    "application/vnd.radmesh.grant.v1",
+    limits::GRANT_MAX,
+    |grant| {
+        first_wrong(&[
+            (is_sized(&grant.offer, OfferId::LEN), "offer"),
+            (is_sized(&grant.owner, NodeId::LEN), "owner"),
+            (is_sized(&grant.person, PersonId::LEN), "person"),
+            (is_sized(&grant.node, NodeId::LEN), "node"),
+            (is_sized(&grant.prekey, 32), "prekey"),
+            (grant.prepared.as_ref().is_none_or(is_bounded), "prepared"),
+            (is_sized(&grant.policy_hash, 32), "policy_hash"),
+            (are_rules(&grant.rules), "rules"),
+            (is_country(&grant.from_country), "from_country"),
+            (is_country(&grant.to_country), "to_country"),
+            (is_language(&grant.report_language), "report_language"),
+            (grant.log_origin.len() <= limits::LOG_NAME_MAX, "log_origin"),
+        ])
+    }
+);
+
+/// A release whose parts have their lengths.
+fn is_bounded(prepared: &Prepared) -> bool {
+    prepared.sealed_release_key.len() <= limits::SEALED_KEY_MAX
+        && is_sized(&prepared.release_key_commitment, 32)
+        && is_sized(&prepared.manifest_id, 16)
+        && is_sized(&prepared.manifest_digest, 32)
+        && is_sized(&prepared.manifest_root, 32)
+}
 
 /// What binds an HPKE box to its release: goes in as `info`.
 pub const RELEASE_INFO: &[u8] = b"radmesh/release-key/1";

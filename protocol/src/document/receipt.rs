@@ -1,5 +1,9 @@
 //! A receipt: the reader accepted this grant, and their own log says so. Signed by the person.
 
+use super::is_sized;
+use crate::limits;
+use crate::wire::bounds::first_wrong;
+
 /// Payload of a receipt.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Receipt {
@@ -23,4 +27,18 @@ pub struct Receipt {
     pub time_us: u64,
 }
 
-super::document!(Receipt, "receipt", "application/vnd.radmesh.receipt.v1");
+super::document!(
+    Receipt,
+    "receipt",
+    "application/vnd.radmesh.receipt.v1",
+    limits::RECEIPT_MAX,
+    |receipt| {
+        first_wrong(&[
+            (is_sized(&receipt.grant_hash, 32), "grant_hash"),
+            (
+                receipt.log_origin.len() <= limits::LOG_NAME_MAX,
+                "log_origin",
+            ),
+        ])
+    }
+);

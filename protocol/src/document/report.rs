@@ -1,5 +1,9 @@
 //! A report: text and codes over exactly the images of one grant. Signed by the person.
 
+use super::is_sized;
+use crate::limits;
+use crate::wire::bounds::{first_wrong, is_language, is_text};
+
 /// The report's state, as in HL7 OBR-25.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
@@ -60,4 +64,25 @@ pub struct Report {
     pub fence: u64,
 }
 
-super::document!(Report, "report", "application/vnd.radmesh.report.v1");
+super::document!(
+    Report,
+    "report",
+    "application/vnd.radmesh.report.v1",
+    limits::REPORT_MAX,
+    |report| {
+        first_wrong(&[
+            (is_sized(&report.grant_hash, 32), "grant_hash"),
+            (is_sized(&report.manifest_root, 32), "manifest_root"),
+            (report.opened.len().is_multiple_of(16), "opened"),
+            (is_text(&report.template), "template"),
+            (is_language(&report.language), "language"),
+            (are_sections(&report.sections), "sections"),
+        ])
+    }
+);
+
+/// As many sections as a report may have, each with a short name. Their text is bounded by the
+/// envelope.
+fn are_sections(sections: &[Section]) -> bool {
+    sections.len() <= limits::SECTIONS_MAX && sections.iter().all(|section| is_text(&section.name))
+}

@@ -1,9 +1,10 @@
 //! A desk session: the person says which node they sit at, until when, and to which prekey to seal.
 
-use super::{DocumentError, open};
+use super::{DocumentError, is_sized, open};
 use crate::ids::{NodeId, PersonId};
 use crate::limits;
 use crate::time::{Wall, micros};
+use crate::wire::bounds::{first_wrong, is_country};
 use crypto::keys::{AgreementPublic, VerifyingKey};
 
 /// Payload of a session certificate. Signed by the person's key.
@@ -35,7 +36,16 @@ pub struct Session {
 super::document!(
     Session,
     "session certificate",
-    "application/vnd.radmesh.session.v1"
+    "application/vnd.radmesh.session.v1",
+    limits::SESSION_CERTIFICATE_MAX,
+    |session| {
+        first_wrong(&[
+            (is_sized(&session.person, PersonId::LEN), "person"),
+            (is_sized(&session.node, NodeId::LEN), "node"),
+            (is_sized(&session.prekey, 32), "prekey"),
+            (is_country(&session.country), "country"),
+        ])
+    }
 );
 
 /// A session that was checked.

@@ -337,6 +337,7 @@ impl Owner {
             objects: lease.files,
             purged,
             grant_hash: lease.grant_hash.as_bytes().to_vec(),
+            ..AccessRecord::default()
         });
         let counts = format!("{} bytes, {} files", lease.bytes, lease.files);
         let fields = vec![

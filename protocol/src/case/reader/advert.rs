@@ -6,6 +6,7 @@ use crate::core::then::Pending;
 use crate::document::{Document, advert::Advert, session};
 use crate::io::{CommandError, Effect, KeyRole, Outcome};
 use crate::limits;
+use crate::time::Wall;
 use prost::Message as _;
 
 impl Reader {
@@ -47,14 +48,14 @@ impl Reader {
         self.advert_due = Some(ctx.now.tick.plus(limits::ADVERT_HEARTBEAT));
         let issued_us = ctx.now.wall.unix_us.max(self.last_advert_us + 1);
         self.last_advert_us = issued_us;
-        let held = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        self.advertised = self.free_slots(ctx.now.wall);
         let advert = Advert {
             version: 1,
             node: ctx.identity.node.to_vec(),
             issued_us,
             expires_us: ctx.now.wall.plus_us(limits::ADVERT_TTL),
             country: session.country.clone(),
-            slots: self.slots.saturating_sub(held),
+            slots: self.advertised,
             subspecialties: Vec::new(),
             modalities: Vec::new(),
         };
@@ -70,6 +71,22 @@ impl Reader {
     pub(super) fn advert_signed(&self, outcome: Outcome, ctx: &mut Context) {
         if let Outcome::Signed { envelope, .. } = outcome {
             ctx.run(Effect::PublishAdvert { advert: envelope });
+        }
+    }
+
+    /// Reads that can be taken on now. What is handed back, reported or over takes no slot.
+    pub(super) fn free_slots(&self, wall: Wall) -> u32 {
+        let read = self.leases.values().filter(|reading| reading.is_read());
+        let claims = self.offers.values().filter(|o| o.is_pending(wall));
+        let busy = u32::try_from(read.count() + claims.count()).unwrap_or(u32::MAX);
+        self.slots.saturating_sub(busy)
+    }
+
+    /// A slot may be free again: takes the next case, or says so.
+    pub(super) fn freed(&mut self, ctx: &mut Context) {
+        self.claim_if_idle(ctx);
+        if self.free_slots(ctx.now.wall) > self.advertised {
+            self.advertise_soon(ctx);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::lease::{Phase, Reading};
 use super::offer::Offered;
-use crate::audit::record::Record;
+use crate::audit::record::{Record, ReleaseRecord};
 use crate::ids::{Fence, NodeId, OfferId};
 use crate::limits;
 use crate::time::Now;
@@ -14,23 +14,7 @@ impl Reader {
     /// Applies a record that has, or is about to get, this index.
     pub(crate) fn apply(&mut self, record: &Record, index: u64, now: Now) {
         match record {
-            Record::CaseClaimed(claim) => {
-                let (Some(id), Some(owner)) = (
-                    OfferId::from_slice(&claim.offer),
-                    NodeId::from_slice(&claim.peer),
-                ) else {
-                    return;
-                };
-                let deadline = now.tick.plus(limits::LEASE);
-                let offer = Offer {
-                    offer: claim.offer.clone(),
-                    ..Offer::default()
-                };
-                let fresh = || Offered::new(owner, offer, Urgency::Routine, deadline);
-                let offered = self.offers.entry(id).or_insert_with(fresh);
-                offered.claimed = true;
-                offered.session.clone_from(&claim.session);
-            }
+            Record::CaseClaimed(claim) => self.apply_claim(claim, now),
             Record::GrantAccepted(accepted) => {
                 if let Some(reading) = Reading::from_record(accepted, index) {
                     self.offers.remove(&reading.offer);
@@ -57,8 +41,13 @@ impl Reader {
                     *of == fence && reading.grant_hash.as_bytes().as_slice() == access.grant_hash
                 });
                 if let Some((_, reading)) = found {
-                    reading.phase = Phase::Purged;
+                    reading.purging = false;
+                    reading.ended_us = Some(now.wall.unix_us);
+                    if !access.unanswered {
+                        reading.phase = Phase::Purged;
+                    }
                 }
+                self.forget_ended(now.wall);
             }
             Record::NodeStarted(_)
             | Record::NodeStopped(_)
@@ -80,5 +69,29 @@ impl Reader {
             | Record::ReportReceived(_)
             | Record::ReportDelivered(_) => {}
         }
+    }
+
+    /// A claim of a lost or denied offer leaves no record of its end: it ends by its age.
+    fn apply_claim(&mut self, claim: &ReleaseRecord, now: Now) {
+        let (Some(id), Some(owner)) = (
+            OfferId::from_slice(&claim.offer),
+            NodeId::from_slice(&claim.peer),
+        ) else {
+            return;
+        };
+        self.drop_stale_claims(now.wall);
+        if self.offers.len() >= limits::OFFERS_MAX && !self.offers.contains_key(&id) {
+            return;
+        }
+        let deadline = now.tick.plus(limits::LEASE);
+        let offer = Offer {
+            offer: claim.offer.clone(),
+            ..Offer::default()
+        };
+        let fresh = || Offered::new(owner, offer, Urgency::Routine, deadline);
+        let offered = self.offers.entry(id).or_insert_with(fresh);
+        offered.claimed_us = Some(now.wall.unix_us);
+        offered.counts = self.started;
+        offered.session.clone_from(&claim.session);
     }
 }

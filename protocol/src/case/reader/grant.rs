@@ -80,7 +80,7 @@ impl Reader {
         let refuse = |why| (offer, why);
         let offered = offer
             .and_then(|offer| self.offers.get(&offer))
-            .filter(|o| o.claimed);
+            .filter(|o| o.claimed_us.is_some());
         let offered = offered.ok_or_else(|| refuse("a grant for nothing claimed here"))?;
         if offered.owner != from || grant.owner != from.as_bytes() {
             return Err(refuse("the grant names another owner"));
@@ -117,7 +117,7 @@ impl Reader {
         let fence = Fence(grant.fence);
         let offer = OfferId::from_slice(&grant.offer);
         let offered = offer.and_then(|offer| self.offers.get(&offer));
-        let first_claim = offered.and_then(|offered| offered.first_claim);
+        let first_claim = offered.filter(|o| o.counts).and_then(|o| o.first_claim);
         let session = offered
             .map(|offered| offered.session.clone())
             .unwrap_or_default();
@@ -139,6 +139,8 @@ impl Reader {
         self.apply(&record, index, ctx.now);
         if let Some(reading) = self.leases.get_mut(&(from, fence)) {
             reading.held_until = first_claim.map(|at| at.plus(shortened(limits::LEASE)));
+            let give_up = ctx.now.tick.plus(limits::LEASE).plus(limits::LEASE_GRACE);
+            reading.give_up = Some(give_up).filter(|_| reading.held_until.is_none());
         }
         let mut header = ctx.header(&record, Action::Read).with_grant(hash);
         header.urgency = urgency.map_or(0, |urgency| urgency as u32);
@@ -166,6 +168,17 @@ impl Reader {
         let Some(reading) = self.leases.get(&key) else {
             return;
         };
+        if reading.phase == Phase::Accepted {
+            self.make_receipt(key, ctx);
+            self.send_renewal(key, ctx);
+        }
+    }
+
+    /// Proves the entry; the outcome goes on with the signature.
+    pub(super) fn make_receipt(&self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get(&key) else {
+            return;
+        };
         let index = reading.index;
         let effect = |id| Effect::Prove {
             id,
@@ -173,7 +186,24 @@ impl Reader {
             witnessed: false,
         };
         ctx.start(Pending::ProveReceipt(key.0, key.1), effect);
-        self.send_renewal(key, ctx);
+    }
+
+    /// Without a receipt nothing is ever fetched, and renewals would hold the case: tries again,
+    /// and in the end hands it back.
+    fn receipt_failed(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get_mut(&key) else {
+            return;
+        };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
+        reading.tries = reading.tries.saturating_add(1);
+        reading.retry.sent(ctx.now.tick);
+        if reading.tries >= limits::RECEIPT_TRIES {
+            // With the log behind, the next try hands it back.
+            let reason = "this desk could not make its receipt".to_owned();
+            let _ = self.hand_back(key, reason, ctx);
+        }
     }
 
     /// The proof is there: have the receipt signed.
@@ -193,8 +223,11 @@ impl Reader {
             ..
         } = outcome
         else {
-            return;
+            return self.receipt_failed(key, ctx);
         };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
         reading.proved = Some((entry, proof));
         let receipt = Receipt {
             version: 1,
@@ -224,8 +257,12 @@ impl Reader {
             return;
         };
         let Outcome::Signed { envelope, .. } = outcome else {
-            return;
+            return self.receipt_failed(key, ctx);
         };
+        if reading.phase != Phase::Accepted {
+            return;
+        }
+        reading.retry.answered();
         if let Some((entry, proof)) = reading.proved.take() {
             reading.receipt = Some((envelope, entry, proof));
         }
@@ -289,9 +326,6 @@ impl Reader {
                 Phase::Accepted if reading.receipt.is_none() && untouched => {
                     self.prove_receipt(key, ctx);
                 }
-                Phase::Reported if untouched => self.send_report(key, ctx),
-                Phase::HandingBack if untouched => self.send_hand_back(key, ctx),
-                Phase::Purged if untouched => self.send_purged(key, ctx),
                 Phase::Accepted
                 | Phase::Reading
                 | Phase::Reported
@@ -300,10 +334,11 @@ impl Reader {
                 | Phase::Purged => {}
             }
         }
+        self.drop_stale_claims(ctx.now.wall);
         let claimed: Vec<OfferId> = self
             .offers
             .iter()
-            .filter(|(_, offered)| offered.claimed && offered.first_claim.is_none())
+            .filter(|(_, offered)| offered.claimed_us.is_some() && offered.first_claim.is_none())
             .filter(|(_, offered)| owner_is_hospital(offered.owner, ctx))
             .map(|(id, _)| *id)
             .collect();

@@ -4,15 +4,14 @@ use super::Reader;
 use crate::audit::record::ReleaseRecord;
 use crate::core::context::Context;
 use crate::core::resend::Resend;
-use crate::core::then::Pending;
 use crate::document::decode;
 use crate::document::grant::{Grant, Prepared};
 use crate::ids::{Fence, NodeId, OfferId};
-use crate::io::{Effect, Event, Verdict};
+use crate::io::{Event, Verdict};
 use crate::limits;
 use crate::time::{Tick, shortened};
 use crate::wire::Message;
-use crate::wire::case::{Lease as LeaseMessage, LeaseEnd};
+use crate::wire::case::Lease as LeaseMessage;
 use crypto::digest::Digest;
 use crypto::envelope::Envelope;
 
@@ -49,7 +48,9 @@ pub(super) struct Reading {
     pub(super) held_until: Option<Tick>,
     /// The unanswered renewal: its number and when it was sent.
     pub(super) renewal: Option<(u64, Tick)>,
-    pub(super) renewals: u64,
+    /// The newest renewal's number. The first is random: an answer from before a restart must not
+    /// pass for an answer to a renewal of now.
+    pub(super) renewals: Option<u64>,
     pub(super) renew_due: Option<Tick>,
     pub(super) receipt: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
     pub(super) proved: Option<(Vec<u8>, Vec<u8>)>,
@@ -57,8 +58,18 @@ pub(super) struct Reading {
     pub(super) signing: bool,
     pub(super) hand_back: Option<String>,
     pub(super) resend: Resend,
+    /// When an effect that failed is tried again.
+    pub(super) retry: Resend,
+    /// How often the receipt could not be made.
+    pub(super) tries: u32,
     /// When a lost lease is given up.
     pub(super) give_up: Option<Tick>,
+    /// Keys and plaintext are being dropped.
+    pub(super) purging: bool,
+    /// Keys and plaintext were gone then (the record's time, microseconds since the Unix epoch).
+    pub(super) ended_us: Option<u64>,
+    /// The entry that says so is durable.
+    pub(super) end_logged: bool,
 }
 
 /// A lease, for a worklist.
@@ -99,7 +110,7 @@ impl Reading {
             phase: Phase::Accepted,
             held_until: None,
             renewal: None,
-            renewals: 0,
+            renewals: None,
             renew_due: None,
             receipt: None,
             proved: None,
@@ -107,8 +118,24 @@ impl Reading {
             signing: false,
             hand_back: None,
             resend: Resend::default(),
+            retry: Resend::default(),
+            tries: 0,
             give_up: None,
+            purging: false,
+            ended_us: None,
+            end_logged: false,
         })
+    }
+
+    /// It takes a slot: a person reads it, or is about to.
+    pub(super) const fn is_read(&self) -> bool {
+        matches!(self.phase, Phase::Accepted | Phase::Reading)
+    }
+
+    /// Nobody loses anything if it is forgotten once keys and plaintext are gone: there is no
+    /// report that its owner may not have.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Purged | Phase::HandingBack)
     }
 
     /// The earliest thing that is due.
@@ -120,7 +147,11 @@ impl Reading {
         let renew = self.renew_due.map(|due| (due, "a renewal is due"));
         let held = self.held_until.map(|due| (due, "a lease ends"));
         let give_up = self.give_up.map(|due| (due, "a lost lease is given up"));
-        [resend, renew, held, give_up].into_iter().flatten().min()
+        let retry = self.retry.due().map(|due| (due, "an effect had failed"));
+        [resend, retry, renew, held, give_up]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     const fn name(&self) -> &'static str {
@@ -153,17 +184,19 @@ impl Reader {
         };
         if reading.give_up.is_some_and(|at| tick >= at) {
             reading.give_up = None;
-            let abandoned = matches!(reading.phase, Phase::Accepted | Phase::Reading);
-            if abandoned {
-                return self.purge(key, ctx);
-            }
+            // A report may still be unanswered then; the images are not its business.
+            return self.purge(key, ctx);
         }
         if reading.renew_due.is_some_and(|due| tick >= due) {
             self.send_renewal(key, ctx);
         }
-        let Some(reading) = self.leases.get(&key) else {
+        let Some(reading) = self.leases.get_mut(&key) else {
             return;
         };
+        if reading.retry.is_due(tick) {
+            reading.retry.taken_up();
+            return self.try_again(key, ctx);
+        }
         if reading.resend.is_due(tick) {
             match reading.phase {
                 Phase::Accepted => self.send_receipt(key, ctx),
@@ -172,6 +205,18 @@ impl Reader {
                 Phase::Purged => self.send_purged(key, ctx),
                 Phase::Reading | Phase::Purging => {}
             }
+        }
+    }
+
+    /// Tries what had failed: the purge for as long as it takes, the receipt so many times.
+    fn try_again(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
+        let Some(reading) = self.leases.get(&key) else {
+            return;
+        };
+        if reading.purging {
+            self.start_purge(key, ctx);
+        } else if reading.phase == Phase::Accepted && reading.receipt.is_none() {
+            self.make_receipt(key, ctx);
         }
     }
 
@@ -184,12 +229,16 @@ impl Reader {
             reading.renew_due = None;
             return;
         }
-        reading.renewals += 1;
-        reading.renewal = Some((reading.renewals, ctx.now.tick));
+        let sequence = match reading.renewals {
+            Some(newest) => newest.wrapping_add(1),
+            None => u64::from_le_bytes(ctx.random()),
+        };
+        reading.renewals = Some(sequence);
+        reading.renewal = Some((sequence, ctx.now.tick));
         reading.renew_due = Some(ctx.now.tick.plus(limits::RENEW));
         let renew = LeaseMessage {
             fence: key.1.0,
-            sequence: reading.renewals,
+            sequence,
         };
         ctx.send(key.0, Message::Renew(renew));
     }
@@ -212,52 +261,16 @@ impl Reader {
         }
         reading.renewal = None;
         let until = sent.plus(shortened(limits::LEASE));
-        let regained = reading.held_until.is_none();
-        reading.held_until = (until > ctx.now.tick).then_some(until);
-        if reading.held_until.is_some() {
-            reading.give_up = None;
+        if until <= ctx.now.tick || !reading.is_read() {
+            return Verdict::Ignore("the answer comes too late to hold the lease");
         }
+        let regained = reading.held_until.is_none();
+        reading.held_until = Some(until);
+        reading.give_up = None;
         if regained {
             self.tell_lease(key, ctx);
         }
         Verdict::Accept
-    }
-
-    pub(super) fn on_revoked(
-        &mut self,
-        from: NodeId,
-        end: &LeaseEnd,
-        ctx: &mut Context,
-    ) -> Verdict {
-        let key = (from, Fence(end.fence));
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return Verdict::Ignore("no such lease here");
-        };
-        match reading.phase {
-            Phase::Accepted | Phase::Reading | Phase::HandingBack => {
-                reading.held_until = None;
-                self.purge(key, ctx);
-                Verdict::Accept
-            }
-            // A report on its way is kept by the owner as an additional opinion: go on sending it.
-            Phase::Reported | Phase::Purging | Phase::Purged => Verdict::Ignore("it is over here"),
-        }
-    }
-
-    /// Drops keys and plaintext.
-    pub(super) fn purge(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return;
-        };
-        reading.phase = Phase::Purging;
-        reading.resend.answered();
-        reading.renew_due = None;
-        reading.held_until = None;
-        reading.give_up = None;
-        let (owner, fence) = key;
-        self.tell_lease(key, ctx);
-        let effect = |id| Effect::Purge { id, fence, owner };
-        ctx.start(Pending::Purge(owner, fence), effect);
     }
 
     /// Tells people how a lease stands.

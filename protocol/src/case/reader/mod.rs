@@ -11,6 +11,7 @@
 
 mod advert;
 mod apply;
+mod end;
 mod grant;
 mod lease;
 mod offer;
@@ -38,6 +39,10 @@ pub(crate) struct Reader {
     config: ReaderConfig,
     session: Option<(Vec<u8>, CheckedSession)>,
     slots: u32,
+    /// Free slots in the newest advert.
+    advertised: u32,
+    /// The replay is over.
+    started: bool,
     advert_due: Option<Tick>,
     last_advert_us: u64,
     offers: BTreeMap<OfferId, Offered>,
@@ -50,11 +55,21 @@ impl Reader {
             config,
             session: None,
             slots: 0,
+            advertised: 0,
+            started: false,
             advert_due: None,
             last_advert_us: 0,
             offers: BTreeMap::new(),
             leases: BTreeMap::new(),
         }
+    }
+
+    /// The replay is over: what is too old is dropped, what is unfinished goes on.
+    pub(crate) fn start(&mut self, ctx: &mut Context) {
+        self.started = true;
+        self.drop_stale_claims(ctx.now.wall);
+        self.forget_ended(ctx.now.wall);
+        self.resume_ended(ctx);
     }
 
     pub(crate) fn command(
@@ -107,7 +122,7 @@ impl Reader {
             ReaderStep::Claimed(offer) => self.send_claim(offer, ctx),
             ReaderStep::Accepted(owner, fence) => self.prove_receipt((owner, fence), ctx),
             ReaderStep::Reported(owner, fence) => self.send_report((owner, fence), ctx),
-            ReaderStep::Purged(owner, fence) => self.send_purged((owner, fence), ctx),
+            ReaderStep::Purged(owner, fence) => self.purge_logged((owner, fence), ctx),
             ReaderStep::HandedBack(owner, fence) => self.send_hand_back((owner, fence), ctx),
         }
     }
@@ -132,6 +147,7 @@ impl Reader {
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
         self.advertise_if_due(ctx);
         self.resend_claims(ctx);
+        self.forget_ended(ctx.now.wall);
         let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
         for key in keys {
             self.tend(key, ctx);
@@ -150,3 +166,6 @@ impl Reader {
         advert.into_iter().chain(claims).chain(leases).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

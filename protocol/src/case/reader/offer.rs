@@ -1,6 +1,7 @@
 //! The offer book: what came in, what is claimed, what was taken.
 
 use super::Reader;
+use super::lease::Reading;
 use crate::audit::entry::Field;
 use crate::audit::header::Action;
 use crate::audit::record::{Record, ReleaseRecord};
@@ -11,7 +12,7 @@ use crate::core::then::{ReaderStep, Then};
 use crate::ids::{NodeId, OfferId};
 use crate::io::{CommandError, Event, Verdict};
 use crate::limits;
-use crate::time::Tick;
+use crate::time::{Tick, Wall, micros};
 use crate::urgency::Urgency;
 use crate::wire::Message;
 use crate::wire::case::{Claim, Deny, Offer, Taken};
@@ -23,10 +24,12 @@ pub(super) struct Offered {
     pub(super) urgency: Urgency,
     /// When its deadline passes.
     pub(super) deadline: Tick,
-    /// Claimed, and the claim is logged here.
-    pub(super) claimed: bool,
-    /// When the first CLAIM went out: the lease is counted from there.
+    /// Claimed, and the claim is logged here with this time (microseconds since the Unix epoch).
+    pub(super) claimed_us: Option<u64>,
+    /// When the first CLAIM of this life of the node went out.
     pub(super) first_claim: Option<Tick>,
+    /// The lease may be counted from there: no CLAIM went out before it.
+    pub(super) counts: bool,
     pub(super) resend: Resend,
     /// The session under which it was claimed.
     pub(super) session: Vec<u8>,
@@ -57,15 +60,6 @@ impl Reader {
         let Some(urgency) = Urgency::from_u32(offer.urgency) else {
             return Verdict::Reject("an offer without an urgency");
         };
-        let texts = [
-            &offer.modality,
-            &offer.body_part,
-            &offer.subspecialty,
-            &offer.jurisdiction,
-        ];
-        if texts.iter().any(|text| text.len() > limits::TEXT_MAX) {
-            return Verdict::Reject("an offer with an endless text");
-        }
         if !owner_is_hospital(from, ctx) {
             return Verdict::Reject("an offer of no valid hospital");
         }
@@ -104,7 +98,7 @@ impl Reader {
             return Verdict::Reject("no offer is named");
         };
         self.drop_offer(from, id, "taken", ctx);
-        self.claim_if_idle(ctx);
+        self.freed(ctx);
         Verdict::Accept
     }
 
@@ -125,7 +119,7 @@ impl Reader {
             rules: deny.rules,
             reason: deny.reason,
         });
-        self.claim_if_idle(ctx);
+        self.freed(ctx);
         Verdict::Accept
     }
 
@@ -161,6 +155,9 @@ impl Reader {
         if ctx.log.is_full() {
             return Err(CommandError::LogBehind);
         }
+        if self.open_reads(ctx.now.wall) >= limits::READS_MAX {
+            return Err(CommandError::NotNow("too many reads are unfinished"));
+        }
         if !self.offers.contains_key(&id) {
             if !owner_is_hospital(owner, ctx) || self.offers.len() >= limits::OFFERS_MAX {
                 return Err(CommandError::Unknown("offer"));
@@ -176,7 +173,7 @@ impl Reader {
         let Some(offered) = self.offers.get_mut(&id) else {
             return Err(CommandError::Unknown("offer"));
         };
-        if offered.claimed {
+        if offered.claimed_us.is_some() {
             return Err(CommandError::NotNow("it is claimed already"));
         }
         let record = Record::CaseClaimed(ReleaseRecord {
@@ -206,7 +203,7 @@ impl Reader {
 
     /// The claim is logged: send it, and again until it is answered.
     pub(super) fn send_claim(&mut self, id: OfferId, ctx: &mut Context) {
-        let Some(offered) = self.offers.get_mut(&id).filter(|offered| offered.claimed) else {
+        let Some(offered) = self.offers.get_mut(&id).filter(|o| o.claimed_us.is_some()) else {
             return;
         };
         offered.first_claim.get_or_insert(ctx.now.tick);
@@ -219,6 +216,7 @@ impl Reader {
     }
 
     pub(super) fn resend_claims(&mut self, ctx: &mut Context) {
+        self.drop_stale_claims(ctx.now.wall);
         let due: Vec<OfferId> = self
             .offers
             .iter()
@@ -229,14 +227,29 @@ impl Reader {
             let over = self.offers.get(&id).is_some_and(|offered| {
                 offered
                     .first_claim
-                    .is_some_and(|at| ctx.now.tick > at.plus(limits::LEASE))
+                    .is_some_and(|at| ctx.now.tick > at.plus(limits::CLAIM))
             });
             if over {
                 self.offers.remove(&id);
+                self.freed(ctx);
             } else {
                 self.send_claim(id, ctx);
             }
         }
+    }
+
+    /// Drops claims that were not sent in this life of the node and are too old to be.
+    pub(super) fn drop_stale_claims(&mut self, wall: Wall) {
+        self.offers
+            .retain(|_, offered| offered.claimed_us.is_none() || offered.is_pending(wall));
+    }
+
+    /// Leases that are not over, reports that are unanswered, and claims.
+    fn open_reads(&self, wall: Wall) -> usize {
+        let open = |reading: &&Reading| reading.ended_us.is_none() || !reading.is_done();
+        let leases = self.leases.values().filter(open);
+        let claims = self.offers.values().filter(|o| o.is_pending(wall));
+        leases.count() + claims.count()
     }
 
     /// With `auto_claim`: takes the most pressing offer when there is a free slot. Hopeless ones
@@ -245,15 +258,14 @@ impl Reader {
         if !self.config.auto_claim || self.session.is_none() {
             return;
         }
-        let busy = self.leases.len() + self.offers.values().filter(|o| o.claimed).count();
-        if busy >= self.slots as usize {
+        if self.free_slots(ctx.now.wall) == 0 {
             return;
         }
         let tick = ctx.now.tick;
         let best = self
             .offers
             .iter()
-            .filter(|(_, offered)| !offered.claimed)
+            .filter(|(_, offered)| offered.claimed_us.is_none())
             .min_by_key(|(id, o)| (o.deadline <= tick, o.urgency, o.deadline, **id))
             .map(|(id, offered)| (*id, offered.owner));
         if let Some((id, owner)) = best {
@@ -270,7 +282,7 @@ impl Reader {
             content: offered.offer.clone(),
             urgency: offered.urgency,
             deadline: offered.deadline,
-            state: if offered.claimed { "claimed" } else { "seen" },
+            state: offered.claimed_us.map_or("seen", |_| "claimed"),
         };
         self.offers.iter().map(view).collect()
     }
@@ -283,11 +295,19 @@ impl Offered {
             offer,
             urgency,
             deadline,
-            claimed: false,
+            claimed_us: None,
             first_claim: None,
+            counts: false,
             resend: Resend::default(),
             session: Vec::new(),
         }
+    }
+
+    /// Claimed, and an answer may still come.
+    pub(super) fn is_pending(&self, wall: Wall) -> bool {
+        let fresh = |at: u64| wall.unix_us < at.saturating_add(micros(limits::CLAIM));
+        self.claimed_us
+            .is_some_and(|at| self.first_claim.is_some() || fresh(at))
     }
 }
 

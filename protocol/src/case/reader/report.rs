@@ -1,20 +1,20 @@
-//! The end of a read: report or hand-back, then the purge, each logged before it is said.
+//! The report: signed, logged, and said until its owner has it.
 
 use super::Reader;
 use super::lease::Phase;
 use crate::audit::entry::Field;
 use crate::audit::header::Action;
-use crate::audit::record::{AccessRecord, CaseNote, Record, ReportRecord};
+use crate::audit::record::{Record, ReportRecord};
 use crate::core::context::{Context, Entry};
 use crate::core::log::Need;
 use crate::core::then::{Pending, ReaderStep, Then};
 use crate::document::Document;
 use crate::document::report::{Report, ReportState};
 use crate::ids::{Fence, NodeId};
-use crate::io::{CommandError, Effect, KeyRole, Outcome, ReportDraft, Verdict};
+use crate::io::{CommandError, Effect, Event, KeyRole, Outcome, ReportDraft, Verdict};
 use crate::limits;
 use crate::wire::Message;
-use crate::wire::case::{Lease as LeaseMessage, LeaseEnd, ReportAck, ReportMessage};
+use crate::wire::case::{ReportAck, ReportMessage};
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
@@ -56,6 +56,11 @@ impl Reader {
             signed_us: ctx.now.wall.unix_us,
             fence: key.1.0,
         };
+        if report.wrong_field().is_some() {
+            return Err(CommandError::Invalid(
+                "the report has too many sections, or a name or language that is too long",
+            ));
+        }
         let payload = report.encode_to_vec();
         if payload.len() + ENVELOPE_ROOM > limits::REPORT_MAX {
             return Err(CommandError::Invalid("the report is longer than 256 KiB"));
@@ -82,7 +87,11 @@ impl Reader {
         };
         reading.signing = false;
         let Outcome::Signed { envelope, .. } = outcome else {
-            return;
+            return ctx.tell(Event::LeaseState {
+                fence: key.1,
+                owner: key.0,
+                state: "report not signed",
+            });
         };
         if reading.phase != Phase::Reading {
             return;
@@ -113,10 +122,12 @@ impl Reader {
             then,
         );
         self.tell_lease(key, ctx);
+        self.freed(ctx);
     }
 
     pub(super) fn send_report(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
-        let Some(reading) = self.leases.get_mut(&key) else {
+        let reading = self.leases.get_mut(&key);
+        let Some(reading) = reading.filter(|reading| reading.phase == Phase::Reported) else {
             return;
         };
         let Some(report) = reading.report.clone() else {
@@ -149,134 +160,7 @@ impl Reader {
         if reading.phase != Phase::Reported || !mine {
             return Verdict::Ignore("no such report is unacknowledged");
         }
-        self.purge(key, ctx);
-        Verdict::Accept
-    }
-
-    pub(super) fn hand_back(
-        &mut self,
-        key: (NodeId, Fence),
-        reason: String,
-        ctx: &mut Context,
-    ) -> Result<(), CommandError> {
-        let reading = self
-            .leases
-            .get(&key)
-            .ok_or(CommandError::Unknown("lease"))?;
-        if !matches!(reading.phase, Phase::Accepted | Phase::Reading) || reading.signing {
-            return Err(CommandError::NotNow("the lease is not being read"));
-        }
-        if ctx.log.is_full() {
-            return Err(CommandError::LogBehind);
-        }
-        let (grant_hash, offer) = (reading.grant_hash, reading.offer.to_vec());
-        let record = Record::CaseHandedBack(CaseNote {
-            case: offer.clone(),
-            fence: key.1.0,
-            reason: reason.clone(),
-            peer: key.0.to_vec(),
-        });
-        self.apply(&record, 0, ctx.now);
-        let header = ctx.header(&record, Action::Execute).with_grant(grant_hash);
-        let fields = vec![(Field::Case, offer), (Field::Reason, reason.into_bytes())];
-        let then = vec![Then::Reader(ReaderStep::HandedBack(key.0, key.1))];
-        ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
-            Need::Durable,
-            then,
-        );
-        self.tell_lease(key, ctx);
-        Ok(())
-    }
-
-    pub(super) fn send_hand_back(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return;
-        };
-        let reason = reading.hand_back.clone().unwrap_or_default();
-        reading.resend.sent(ctx.now.tick);
-        let end = LeaseEnd {
-            fence: key.1.0,
-            reason,
-            purged: false,
-        };
-        ctx.send(key.0, Message::HandBack(end));
-    }
-
-    /// Keys and plaintext are gone: log it, then say so.
-    pub(super) fn purge_done(&mut self, key: (NodeId, Fence), outcome: Outcome, ctx: &mut Context) {
-        let Some(reading) = self.leases.get(&key) else {
-            return;
-        };
-        let Outcome::Purged { bytes, objects, .. } = outcome else {
-            return;
-        };
-        let (grant_hash, offer) = (reading.grant_hash, reading.offer.to_vec());
-        let record = Record::AccessEnded(AccessRecord {
-            case: offer.clone(),
-            fence: key.1.0,
-            bytes,
-            objects,
-            purged: true,
-            grant_hash: grant_hash.as_bytes().to_vec(),
-        });
-        self.apply(&record, 0, ctx.now);
-        let header = ctx
-            .header(&record, Action::Delete)
-            .with_grant(grant_hash)
-            .with_volume(bytes, objects);
-        let counts = format!("{bytes} bytes, {objects} files");
-        let fields = vec![(Field::Case, offer), (Field::Counts, counts.into_bytes())];
-        let then = vec![Then::Reader(ReaderStep::Purged(key.0, key.1))];
-        ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
-            Need::Durable,
-            then,
-        );
-        self.tell_lease(key, ctx);
-    }
-
-    pub(super) fn send_purged(&mut self, key: (NodeId, Fence), ctx: &mut Context) {
-        let Some(reading) = self.leases.get_mut(&key) else {
-            return;
-        };
-        reading.resend.sent(ctx.now.tick);
-        let end = LeaseEnd {
-            fence: key.1.0,
-            reason: String::new(),
-            purged: true,
-        };
-        ctx.send(key.0, Message::Purged(end));
-    }
-
-    /// The owner logged the purge: the lease is done with.
-    pub(super) fn on_purged_ack(
-        &mut self,
-        from: NodeId,
-        ack: LeaseMessage,
-        ctx: &mut Context,
-    ) -> Verdict {
-        let key = (from, Fence(ack.fence));
-        if self
-            .leases
-            .get(&key)
-            .is_none_or(|reading| reading.phase != Phase::Purged)
-        {
-            return Verdict::Ignore("no purge is unacknowledged");
-        }
-        self.leases.remove(&key);
-        self.advertise_soon(ctx);
-        self.claim_if_idle(ctx);
+        self.answered(key, ctx);
         Verdict::Accept
     }
 }

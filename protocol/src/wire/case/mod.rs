@@ -15,8 +15,9 @@
 //! inside.
 
 use prost::Message as _;
+use prost::encoding::decode_key;
 
-use crate::limits;
+use crate::wire::bounds;
 
 /// OFFER: what a reader needs to know to want a case, and nothing that names the patient.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -251,34 +252,69 @@ struct Frame {
 /// Why bytes are not a message of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// Longer than [`limits::MESSAGE_MAX`].
-    #[error("the message has {0} bytes; at most 1048576 are accepted")]
+    /// Longer than a message of its kind may be.
+    #[error("the message has {0} bytes, more than its kind may have")]
     TooLong(usize),
     /// Not a message, or of a kind that this version does not know.
     #[error("the message is malformed")]
     Malformed,
+    /// A field is missing, of the wrong length, or beyond its bound.
+    #[error("{0}: the field `{1}` is missing or out of its bounds")]
+    Field(&'static str, &'static str),
 }
 
 impl Message {
-    /// The bytes on the wire.
+    /// The bytes on the wire. Sentences and descriptions that are longer than a receiver takes are
+    /// cut: a long reason must not cost the message.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         Frame {
-            message: Some(self.clone()),
+            message: Some(bounds::cut(self.clone())),
         }
         .encode_to_vec()
     }
 
-    /// Reads bytes off the wire.
+    /// Reads bytes off the wire. What is accepted is bounded in every field: any record and any
+    /// header made from it fits the log.
     ///
     /// # Errors
     /// [`WireError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        if bytes.len() > limits::MESSAGE_MAX {
+        let mut rest = bytes;
+        let (tag, _) = decode_key(&mut rest).map_err(|_| WireError::Malformed)?;
+        if bytes.len() > bounds::longest(tag) {
             return Err(WireError::TooLong(bytes.len()));
         }
         let frame = Frame::decode(bytes).map_err(|_| WireError::Malformed)?;
-        frame.message.ok_or(WireError::Malformed)
+        let message = frame.message.ok_or(WireError::Malformed)?;
+        if message.tag() != tag {
+            return Err(WireError::Malformed);
+        }
+        match bounds::wrong_field(&message) {
+            None => Ok(message),
+            Some(field) => Err(WireError::Field(message.name(), field)),
+        }
+    }
+
+    /// The field of the frame that it stands in.
+    const fn tag(&self) -> u32 {
+        match self {
+            Self::Offer(_) => 1,
+            Self::Taken(_) => 2,
+            Self::Claim(_) => 3,
+            Self::Deny(_) => 4,
+            Self::Grant(_) => 5,
+            Self::Receipt(_) => 6,
+            Self::ReceiptAck(_) => 7,
+            Self::Renew(_) => 8,
+            Self::Renewed(_) => 9,
+            Self::Revoked(_) => 10,
+            Self::HandBack(_) => 11,
+            Self::Report(_) => 12,
+            Self::ReportAck(_) => 13,
+            Self::Purged(_) => 14,
+            Self::PurgedAck(_) => 15,
+        }
     }
 
     /// The message's name, for logs and traces.
@@ -305,26 +341,4 @@ impl Message {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_survives_the_wire() {
-        let message = Message::Renew(Lease {
-            fence: 7,
-            sequence: 1,
-        });
-        assert_eq!(Message::decode(&message.to_bytes()), Ok(message));
-    }
-
-    #[test]
-    fn garbage_and_giants_are_refused() {
-        assert_eq!(Message::decode(&[]), Err(WireError::Malformed));
-        assert_eq!(Message::decode(&[0xff; 9]), Err(WireError::Malformed));
-        let giant = vec![0; limits::MESSAGE_MAX + 1];
-        assert_eq!(
-            Message::decode(&giant),
-            Err(WireError::TooLong(giant.len()))
-        );
-    }
-}
+mod tests;
