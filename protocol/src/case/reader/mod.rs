@@ -17,7 +17,7 @@ mod lease;
 mod offer;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 pub use lease::LeaseView;
 pub use offer::OfferView;
@@ -46,6 +46,8 @@ pub(crate) struct Reader {
     advert_due: Option<Tick>,
     last_advert_us: u64,
     offers: BTreeMap<OfferId, Offered>,
+    /// The newest offers that were claimed, in order.
+    claimed: VecDeque<OfferId>,
     leases: BTreeMap<(NodeId, Fence), Reading>,
 }
 
@@ -60,6 +62,7 @@ impl Reader {
             advert_due: None,
             last_advert_us: 0,
             offers: BTreeMap::new(),
+            claimed: VecDeque::new(),
             leases: BTreeMap::new(),
         }
     }
