@@ -5,7 +5,9 @@
 //! seen ─ claim (logged) ─ CLAIM ... GRANT ─ verify ─ log ─ prove ─ sign ─ RECEIPT ...
 //! RECEIPT_ACK ─ fetch
 //! reading ─ sign ─ log ─ REPORT ... REPORT_ACK ─ purge ─ log ─ PURGED ... PURGED_ACK ─ done
+//! reading ─ log ─ purge ─ log, and HAND_BACK ... REVOKED ─ PURGED ... PURGED_ACK ─ done
 //! ```
+//! Keys and plaintext never wait for an answer beyond the end of the lease and its grace.
 //! The lease is counted from before its owner counts it, and shortened by the drift: this desk
 //! stops first.
 
