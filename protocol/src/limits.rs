@@ -82,6 +82,9 @@ pub const LEASE: Duration = Duration::from_secs(90);
 /// may bring.
 pub const CLAIM: Duration = LEASE;
 
+/// Claimed offers that a desk remembers, so that it knows a second claim: weeks of reading.
+pub const CLAIMED_MAX: usize = 4_096;
+
 /// Leases and claims that a desk has open at once: more than a department reads in a day.
 pub const READS_MAX: usize = 256;
 

@@ -99,9 +99,12 @@ fn the_largest_grant_opens() {
     assert_eq!(opened(&grant()), Ok(grant()));
 }
 
+/// Puts one field of a grant beyond its bound.
+type Change = fn(&mut Grant);
+
 #[test]
 fn a_grant_is_bounded_in_every_field() {
-    let beyond: [(&'static str, fn(&mut Grant)); 10] = [
+    let beyond: [(&'static str, Change); 10] = [
         ("offer", |grant| grant.offer.push(1)),
         ("owner", |grant| grant.owner.push(1)),
         ("prekey", |grant| grant.prekey.push(1)),

@@ -91,7 +91,11 @@ impl Reader {
         let fresh = || Offered::new(owner, offer, Urgency::Routine, deadline);
         let offered = self.offers.entry(id).or_insert_with(fresh);
         offered.claimed_us = Some(now.wall.unix_us);
-        offered.counts = self.started;
+        offered.counts = self.started && !self.claimed.contains(&id);
         offered.session.clone_from(&claim.session);
+        if self.claimed.len() >= limits::CLAIMED_MAX {
+            self.claimed.pop_front();
+        }
+        self.claimed.push_back(id);
     }
 }

@@ -5,7 +5,9 @@
 //! seen ─ claim (logged) ─ CLAIM ... GRANT ─ verify ─ log ─ prove ─ sign ─ RECEIPT ...
 //! RECEIPT_ACK ─ fetch
 //! reading ─ sign ─ log ─ REPORT ... REPORT_ACK ─ purge ─ log ─ PURGED ... PURGED_ACK ─ done
+//! reading ─ log ─ purge ─ log, and HAND_BACK ... REVOKED ─ PURGED ... PURGED_ACK ─ done
 //! ```
+//! Keys and plaintext never wait for an answer beyond the end of the lease and its grace.
 //! The lease is counted from before its owner counts it, and shortened by the drift: this desk
 //! stops first.
 
@@ -17,7 +19,7 @@ mod lease;
 mod offer;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 pub use lease::LeaseView;
 pub use offer::OfferView;
@@ -46,6 +48,8 @@ pub(crate) struct Reader {
     advert_due: Option<Tick>,
     last_advert_us: u64,
     offers: BTreeMap<OfferId, Offered>,
+    /// The newest offers that were claimed, in order.
+    claimed: VecDeque<OfferId>,
     leases: BTreeMap<(NodeId, Fence), Reading>,
 }
 
@@ -60,6 +64,7 @@ impl Reader {
             advert_due: None,
             last_advert_us: 0,
             offers: BTreeMap::new(),
+            claimed: VecDeque::new(),
             leases: BTreeMap::new(),
         }
     }

@@ -28,7 +28,8 @@ pub(super) struct Offered {
     pub(super) claimed_us: Option<u64>,
     /// When the first CLAIM of this life of the node went out.
     pub(super) first_claim: Option<Tick>,
-    /// The lease may be counted from there: no CLAIM went out before it.
+    /// The lease may be counted from there: no CLAIM of this offer went out before it, in any life
+    /// of the node. Else its owner may have granted it long ago.
     pub(super) counts: bool,
     pub(super) resend: Resend,
     /// The session under which it was claimed.

@@ -200,8 +200,11 @@ fn every_field_has_a_bound() {
     }
 }
 
+/// Puts one field of an offer beyond its bound.
+type Change = fn(&mut Offer);
+
 fn offers_beyond(offer: &Offer) {
-    let beyond: [(&'static str, fn(&mut Offer)); 6] = [
+    let beyond: [(&'static str, Change); 6] = [
         ("offer", |offer| offer.offer.clear()),
         ("modality", |offer| offer.modality.push('x')),
         ("body_part", |offer| offer.body_part.push('x')),

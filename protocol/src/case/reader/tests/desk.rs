@@ -273,11 +273,13 @@ impl Desk {
     }
 
     pub(super) fn renewals(&self) -> Vec<Lease> {
-        let renewal = |message: &Message| match message {
-            Message::Renew(lease) => Some(*lease),
-            _ => None,
-        };
-        self.sent.iter().filter_map(renewal).collect()
+        let mut renewals = Vec::new();
+        for message in &self.sent {
+            if let Message::Renew(lease) = message {
+                renewals.push(*lease);
+            }
+        }
+        renewals
     }
 
     /// How often a message of this name was sent.

@@ -26,11 +26,13 @@ fn revoked(fence: Fence) -> Message {
 
 /// The acknowledgement of the newest report.
 pub(super) fn acknowledged(desk: &Desk, fence: Fence) -> Message {
-    let report = desk.sent.iter().rev().find_map(|message| match message {
-        Message::Report(report) => Some(report.report.clone()),
-        _ => None,
-    });
-    let hash = crypto::envelope::digest_of(&report.expect("a report is sent"));
+    let mut hash = None;
+    for message in &desk.sent {
+        if let Message::Report(report) = message {
+            hash = Some(crypto::envelope::digest_of(&report.report));
+        }
+    }
+    let hash = hash.expect("a report is sent");
     Message::ReportAck(ReportAck {
         fence: fence.0,
         report_hash: hash.as_bytes().to_vec(),
@@ -40,10 +42,10 @@ pub(super) fn acknowledged(desk: &Desk, fence: Fence) -> Message {
 
 /// What the newest end of access says of an answer that is still missing.
 fn unanswered(desk: &Desk) -> Option<bool> {
-    match desk.last(Kind::AccessEnded)? {
-        Record::AccessEnded(access) => Some(access.unanswered),
-        _ => None,
-    }
+    let Record::AccessEnded(access) = desk.last(Kind::AccessEnded)? else {
+        return None;
+    };
+    Some(access.unanswered)
 }
 
 #[test]

@@ -66,3 +66,18 @@ fn an_answer_after_the_report_holds_no_images() {
     desk.pass(limits::LEASE + limits::LEASE_GRACE);
     assert_eq!(desk.purges, vec![fence]);
 }
+
+#[test]
+fn a_lease_from_a_second_claim_counts_only_when_renewed() {
+    // The owner may have granted the first one, whose grant was lost.
+    let mut desk = Desk::new(2);
+    let offer = desk.claim(7);
+    let (_, grant) = desk.grant(offer);
+    desk.pass(limits::CLAIM + limits::RESEND_MAX);
+    assert_eq!(desk.core.offers(), vec![]);
+    assert_eq!(desk.claim(7), offer);
+    assert_eq!(desk.hears(&Message::Grant(grant)), Verdict::Accept);
+    assert!(!desk.core.leases()[0].held);
+    desk.renewed();
+    assert!(desk.core.leases()[0].held);
+}
