@@ -19,6 +19,17 @@ pub const ENTRY_MAX: usize = 65_535;
 /// Cases that one hospital keeps open at once; beyond it new studies wait in the store.
 pub const CASES_MAX: usize = 4_096;
 
+/// How long a case that ended stays in memory: a desk that was off for a holiday still brings its
+/// late report or its purge attestation.
+pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Cases that ended and are still in memory: as many as may be open; the oldest goes beyond it.
+pub const ENDED_MAX: usize = CASES_MAX;
+
+/// Studies remembered after their case was forgotten, so that a repeated or late object opens no
+/// second case: nine years of 300 studies a day, 64 MiB when full; the oldest goes beyond it.
+pub const ENDED_STUDIES_MAX: usize = 1 << 20;
+
 /// Adverts kept in the directory: one a reader, and a consortium that is larger shards its topic.
 pub const DIRECTORY_MAX: usize = 4_096;
 

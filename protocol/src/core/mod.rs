@@ -29,7 +29,7 @@ use crate::audit::header::Action;
 use crate::audit::record::{NodeRecord, Record, RecordError};
 use crate::case::owner::{CaseView, FetchTicket, Owner};
 use crate::case::reader::{LeaseView, OfferView, Reader};
-use crate::ids::{Fence, NodeId, SubjectId};
+use crate::ids::{Fence, NodeId, StudyId, SubjectId};
 use crate::io::{Command, CommandError, Effect, Event, Outcome, Transmit, Verdict};
 use crate::time::{BootId, Now, Tick, Wall};
 use crate::transfer::request::FetchStatus;
@@ -278,6 +278,13 @@ impl Core {
     #[must_use]
     pub fn cases(&self) -> Vec<CaseView> {
         self.owner.as_ref().map(Owner::views).unwrap_or_default()
+    }
+
+    /// The studies that have or had a case at this hospital: none of them opens another.
+    #[must_use]
+    pub fn known_studies(&self) -> BTreeSet<StudyId> {
+        let owner = self.owner.as_ref();
+        owner.map(Owner::known_studies).unwrap_or_default()
     }
 
     /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was made

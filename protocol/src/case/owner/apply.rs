@@ -15,6 +15,7 @@ use crate::time::{Now, lengthened};
 impl Owner {
     /// Applies a record that has, or is about to get, this index.
     pub(crate) fn apply(&mut self, record: &Record, index: u64, now: Now) {
+        self.forget_ended(now.wall);
         match record {
             Record::OrderReceived(order) => {
                 if let Some(id) = OrderId::from_slice(&order.order) {
@@ -22,7 +23,9 @@ impl Owner {
                 }
             }
             Record::StudyReceived(study) => {
-                if let Some(id) = StudyId::from_slice(&study.study) {
+                if let Some(id) = StudyId::from_slice(&study.study)
+                    && !self.late_of_ended(&id, study.objects)
+                {
                     self.studies.insert(id, study.clone());
                 }
             }
@@ -32,6 +35,14 @@ impl Owner {
                         self.by_study.insert(*study, case.id);
                     }
                     self.cases.insert(case.id, case);
+                }
+                // The case has its own copy.
+                for order in opened
+                    .orders
+                    .iter()
+                    .filter_map(|id| OrderId::from_slice(id))
+                {
+                    self.orders.remove(&order);
                 }
             }
             Record::CaseOffered(offered) => self.apply_offered(offered, now),
@@ -59,15 +70,17 @@ impl Owner {
             }),
             Record::CaseCancelled(note) => {
                 self.end_lease(note, Step::Cancel, now);
+                self.note_end(&note.case, now.wall);
             }
             Record::ReportReceived(report) => self.apply_report(report),
             Record::ReportDelivered(delivered) => self.with_case(&delivered.case, |case| {
                 step(case, Step::Deliver);
                 case.delivery_due = None;
             }),
-            Record::CaseClosed(note) => self.with_case(&note.case, |case| {
-                step(case, Step::Close);
-            }),
+            Record::CaseClosed(note) => {
+                self.with_case(&note.case, |case| step(case, Step::Close));
+                self.note_end(&note.case, now.wall);
+            }
             Record::NodeStarted(_)
             | Record::NodeStopped(_)
             | Record::ClockAnomaly(_)
@@ -78,8 +91,11 @@ impl Owner {
             | Record::AccessBegun(_)
             | Record::ReportSigned(_) => {}
             Record::AccessEnded(access) => {
-                if access.purged {
-                    self.purged.insert(Fence(access.fence), index);
+                // A reader's record names another hospital's fence, and an offer for the case.
+                let fence = Fence(access.fence);
+                let of = self.fences.get(&fence).copied();
+                if access.purged && of.is_some() && of == CaseId::from_slice(&access.case) {
+                    self.purged.insert(fence, index);
                 }
             }
         }

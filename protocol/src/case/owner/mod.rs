@@ -12,6 +12,7 @@ mod apply;
 mod case;
 mod claim;
 mod deliver;
+mod ended;
 mod lease;
 mod offer;
 mod report;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use case::Case;
 use crypto::digest::Digest;
+use ended::Ended;
 pub use view::{CaseView, FetchTicket};
 
 use crate::audit::record::{OrderRecord, StudyRecord};
@@ -42,6 +44,7 @@ pub(crate) struct Owner {
     offers: BTreeMap<OfferId, (CaseId, NodeId)>,
     fences: BTreeMap<Fence, CaseId>,
     by_study: BTreeMap<StudyId, CaseId>,
+    ended: Ended,
     orders: BTreeMap<OrderId, OrderRecord>,
     studies: BTreeMap<StudyId, StudyRecord>,
     quiet: BTreeMap<StudyId, Tick>,
@@ -68,6 +71,7 @@ impl Owner {
             offers: BTreeMap::new(),
             fences: BTreeMap::new(),
             by_study: BTreeMap::new(),
+            ended: Ended::default(),
             orders: BTreeMap::new(),
             studies: BTreeMap::new(),
             quiet: BTreeMap::new(),
