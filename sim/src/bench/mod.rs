@@ -2,6 +2,7 @@
 //! very step that a test names.
 
 mod capacity;
+mod leases;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,12 @@ pub(crate) struct Bench {
     pub(crate) at_us: u64,
     /// The hospital's disk takes entries and finishes none.
     pub(crate) stuck: bool,
+    /// The hospital's disk gets stuck with the next entry of this kind.
+    pub(crate) stuck_at: Option<Kind>,
+    /// The hospital's clock is set back by this while it signs a grant, microseconds.
+    pub(crate) set_back_us: u64,
+    /// Bytes and objects of a release, where they are not the usual.
+    pub(crate) volume: Option<(u64, u64)>,
     /// Making a release fails with this.
     pub(crate) unprepared: Option<&'static str>,
     /// The receiving system acknowledges.
@@ -71,6 +78,9 @@ impl Bench {
             consortium,
             at_us: 1_000_000_000,
             stuck: false,
+            stuck_at: None,
+            set_back_us: 0,
+            volume: None,
             unprepared: None,
             acknowledges: true,
             lost: |_| false,
@@ -187,6 +197,9 @@ impl Bench {
         };
         if core.poll_timeout().is_some_and(|(due, _)| due <= now.tick) {
             core.handle_timeout(now);
+            let next = core.poll_timeout();
+            let rests = next.is_none_or(|(due, _)| due > now.tick);
+            assert!(rests || number != HOSPITAL, "still due: {next:?}");
         }
     }
 
@@ -255,6 +268,10 @@ impl Bench {
                 payload_type,
                 payload,
             } => {
+                self.hosts[HOSPITAL].skew_us -= match key {
+                    KeyRole::Hospital => std::mem::take(&mut self.set_back_us),
+                    KeyRole::Person => 0,
+                };
                 let host = &self.consortium.hosts[to];
                 let key = match key {
                     KeyRole::Hospital => &host.hospital,
@@ -302,10 +319,13 @@ impl Bench {
                 id,
                 reason: reason.to_owned(),
             },
-            None => Outcome::Prepared {
-                id,
-                prepared: world::prepared(&mut self.rng),
-            },
+            None => {
+                let mut prepared = world::prepared(&mut self.rng);
+                if let Some(volume) = self.volume {
+                    (prepared.bytes, prepared.objects) = volume;
+                }
+                Outcome::Prepared { id, prepared }
+            }
         }
     }
 
@@ -317,6 +337,9 @@ impl Bench {
             payload,
             subject: draft.subject,
         };
+        if to == HOSPITAL && self.stuck_at == Some(draft_kind(draft)) {
+            self.stuck = true;
+        }
         if to == HOSPITAL && self.stuck {
             return self.held.push((index, stored));
         }
@@ -393,6 +416,33 @@ impl Bench {
         mine.map(|(_, t)| &t.message).find_map(of)
     }
 
+    /// How many messages that `of` takes the hospital sent to a desk.
+    pub(crate) fn answers(&self, to: usize, of: impl Fn(&Message) -> bool) -> usize {
+        let node = self.node(to);
+        let sent = self.sent.iter();
+        let mine = sent.filter(|(from, t)| *from == HOSPITAL && t.to == node);
+        mine.filter(|(_, t)| of(&t.message)).count()
+    }
+
+    /// The offers that were logged, with whom they were for, oldest first.
+    pub(crate) fn offers(&self) -> Vec<(NodeId, Vec<u8>)> {
+        let mut offers = Vec::new();
+        for (_, record) in self.log() {
+            if let Record::CaseOffered(ring) = record {
+                let ring = ring.offers.into_iter();
+                offers
+                    .extend(ring.filter_map(|to| Some((NodeId::from_slice(&to.node)?, to.offer))));
+            }
+        }
+        offers
+    }
+
+    /// A claim of an offer as a desk would send it now.
+    pub(crate) fn claim(&self, desk: usize, offer: Vec<u8>) -> Message {
+        let session = self.consortium.hosts[desk].session(self.now(HOSPITAL).wall);
+        Message::Claim(protocol::wire::case::Claim { offer, session })
+    }
+
     /// Anna or Boris signs a report.
     pub(crate) fn report(&mut self, desk: usize, fence: Fence) {
         let (owner, draft) = (self.node(HOSPITAL), world::draft());
@@ -403,4 +453,9 @@ impl Bench {
         };
         self.command(desk, report).expect("a lease that is held");
     }
+}
+
+/// The kind of an entry that is on its way.
+fn draft_kind(draft: &EntryDraft) -> Kind {
+    Kind::try_from(draft.header.kind).expect("a known kind")
 }

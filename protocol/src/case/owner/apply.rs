@@ -239,6 +239,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         manifest_digest: prepared.manifest_digest,
         ends_us: grant.expires_us,
         from_to: (grant.from_country, grant.to_country),
+        unheard: false,
         sendable: false,
         receipted: false,
         fetchable: false,

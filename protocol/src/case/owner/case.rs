@@ -71,6 +71,8 @@ pub(super) struct Lease {
     pub(super) manifest_root: Vec<u8>,
     pub(super) manifest_digest: Vec<u8>,
     pub(super) from_to: (String, String),
+    /// It is from before a restart, and nothing was heard of its holder since.
+    pub(super) unheard: bool,
     /// The grant's entry is cosigned: it may be sent.
     pub(super) sendable: bool,
     /// The reader's receipt is logged here.

@@ -54,8 +54,13 @@ impl Owner {
         {
             return Verdict::Ignore("the claim is being worked on");
         }
-        if self.recovering.is_some() || ctx.log.is_full() {
-            return Verdict::Ignore("leases from before the restart may still be held");
+        if ctx.log.is_full() {
+            return Verdict::Ignore("the log is behind");
+        }
+        if case.holds_lease() && case.lease.as_ref().is_some_and(|lease| lease.unheard) {
+            let reason = "after a restart it is not known yet whether somebody still reads it";
+            deny((from, offer), Denial::Unavailable, reason, &[], ctx);
+            return Verdict::Accept;
         }
         if !case.state.is_grantable() || case.granting.is_some() {
             deny(

@@ -142,6 +142,7 @@ impl Owner {
             return;
         };
         lease.fetchable = true;
+        lease.unheard = false;
         lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         let node = lease.node;
         ctx.tell(Event::CaseState {
@@ -186,6 +187,7 @@ impl Owner {
         }
         if let Some(current) = case.lease.as_mut().filter(|lease| lease.fence == fence) {
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
+            current.unheard = false;
             ctx.send(from, Message::Renewed(renew));
             return Verdict::Accept;
         }

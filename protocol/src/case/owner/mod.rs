@@ -59,8 +59,6 @@ pub(crate) struct Owner {
     unlogged_rings: BTreeSet<CaseId>,
     /// The order of the case that is being opened.
     pending_order: Vec<u8>,
-    /// Until then leases from before a restart may still be held: nothing is granted.
-    recovering: Option<Tick>,
 }
 
 impl Owner {
@@ -81,21 +79,21 @@ impl Owner {
             unlogged_reports: BTreeSet::new(),
             unlogged_rings: BTreeSet::new(),
             pending_order: Vec::new(),
-            recovering: None,
         }
     }
 
-    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried
-    /// again.
+    /// Goes on after replay: a lease that was held may still be held for its whole length, because
+    /// no renewal is logged; deliveries are tried again.
     pub(crate) fn start(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
         let held_until = tick.plus(lengthened(limits::LEASE));
         for case in self.cases.values_mut() {
+            let held = case.holds_lease();
             if let Some(lease) = &mut case.lease {
                 lease.expires = held_until;
                 lease.sendable = true;
                 lease.fetchable = lease.receipted;
-                self.recovering = Some(held_until);
+                lease.unheard = held;
             }
             for past in case.past.values_mut() {
                 past.grace = tick.plus(limits::LEASE_GRACE);
@@ -210,9 +208,6 @@ impl Owner {
     /// Does what is due.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
-        if self.recovering.is_some_and(|until| tick >= until) {
-            self.recovering = None;
-        }
         self.describe_quiet_studies(ctx);
         let ids: Vec<CaseId> = self.cases.keys().copied().collect();
         for id in ids {
@@ -239,9 +234,6 @@ impl Owner {
     /// The earliest thing that is due, and why.
     pub(crate) fn next_timeout(&self) -> Option<(Tick, &'static str)> {
         let studies = self.quiet.values().map(|due| (*due, "a study is quiet"));
-        let recovery = self
-            .recovering
-            .map(|due| (due, "leases from before the restart end"));
         let cases = self.cases.values().flat_map(|case| {
             let grantable = case.state.is_grantable() && case.granting.is_none();
             let lease = case
@@ -269,6 +261,6 @@ impl Owner {
                 delivery,
             ]
         });
-        studies.chain(recovery).chain(cases.flatten()).min()
+        studies.chain(cases.flatten()).min()
     }
 }

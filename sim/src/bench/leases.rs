@@ -1,0 +1,122 @@
+//! A lease after restarts, after its end, and when nothing is durable.
+
+use protocol::audit::header::Kind;
+use protocol::ids::Fence;
+use protocol::io::Command;
+use protocol::limits;
+use protocol::transfer::request::FetchStatus;
+use protocol::wire::Message;
+use protocol::wire::case::{Denial, Lease, LeaseEnd};
+
+use super::{ANNA, BORIS, Bench, HOSPITAL};
+use crate::world;
+
+const LEASE_S: u64 = limits::LEASE.as_secs();
+
+fn renew(fence: Fence) -> Message {
+    Message::Renew(Lease {
+        fence: fence.0,
+        sequence: 1,
+    })
+}
+
+fn purged(fence: Fence, purged: bool) -> Message {
+    Message::Purged(LeaseEnd {
+        fence: fence.0,
+        reason: String::new(),
+        purged,
+    })
+}
+
+fn renewals(bench: &Bench) -> usize {
+    bench.answers(ANNA, |m| matches!(m, Message::Renewed(_)))
+}
+
+fn acks(bench: &Bench) -> usize {
+    bench.answers(ANNA, |m| matches!(m, Message::PurgedAck(_)))
+}
+
+fn fetch(bench: &Bench, fence: Fence) -> Result<(), FetchStatus> {
+    let now = bench.now(HOSPITAL);
+    let session = bench.consortium.hosts[ANNA].session(now.wall);
+    let core = bench.hosts[HOSPITAL].core.as_ref().expect("it is up");
+    let ticket = core.may_fetch(bench.node(ANNA), fence, &session, now);
+    ticket.map(|_| ())
+}
+
+/// Anna's lease has expired, and her desk is down.
+fn expired() -> (Bench, Fence) {
+    let (mut bench, _, fence) = Bench::reading();
+    bench.crash(ANNA);
+    bench.advance(LEASE_S + 10);
+    assert_eq!(bench.logged(Kind::LeaseExpired), 1);
+    (bench, fence)
+}
+
+/// Anna has handed the case back and takes no other.
+fn handed_back() -> (Bench, Fence) {
+    let (mut bench, _, fence) = Bench::reading();
+    let off = Command::Advertise {
+        session: bench.consortium.hosts[ANNA].session(bench.now(ANNA).wall),
+        slots: 0,
+    };
+    bench.command(ANNA, off).expect("a valid session");
+    let owner = bench.node(HOSPITAL);
+    let reason = "not mine".to_owned();
+    let back = Command::HandBack {
+        fence,
+        owner,
+        reason,
+    };
+    bench.command(ANNA, back).expect("a lease");
+    bench.crash(ANNA);
+    (bench, fence)
+}
+
+#[test]
+fn after_a_restart_only_the_cases_that_are_held_wait() {
+    for reported in [true, false] {
+        let (mut bench, _, fence) = Bench::reading();
+        if reported {
+            bench.report(ANNA, fence);
+        }
+        bench.restart(HOSPITAL, 1);
+        bench.on_duty(BORIS);
+        bench.store(world::study_id(HOSPITAL, 2));
+        let by_boris = Some(bench.node(BORIS));
+        let cases = bench.cases();
+        assert!(
+            cases.iter().any(|case| case.reader == by_boris),
+            "{reported}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_of_a_case_that_may_still_be_held_is_answered() {
+    let mut bench = Bench::new();
+    bench.on_duty(ANNA);
+    bench.on_duty(BORIS);
+    bench.store(world::study_id(HOSPITAL, 1));
+    let reader = bench.case().reader.expect("a reader");
+    let loser = if reader == bench.node(ANNA) {
+        BORIS
+    } else {
+        ANNA
+    };
+    let offers = bench.offers().into_iter();
+    let mut mine = offers.filter(|(node, _)| *node == bench.node(loser));
+    let (_, offer) = mine.next().expect("both were asked");
+    bench.restart(HOSPITAL, 1);
+    bench.say(loser, bench.claim(loser, offer.clone()));
+    let denial = |m: &Message| match m {
+        Message::Deny(deny) if deny.offer == offer => Some(deny.denial),
+        _ => None,
+    };
+    let later = Some(Denial::Unavailable as i32);
+    assert_eq!(bench.answer(loser, denial), later);
+    // The holder says that it is still there: now it is known that the case is taken.
+    bench.advance(60);
+    bench.say(loser, bench.claim(loser, offer.clone()));
+    assert_eq!(bench.answer(loser, denial), Some(Denial::Taken as i32));
+}
