@@ -91,6 +91,10 @@ pub const OBJECTS_MAX: usize = 50_000;
 /// Entries that wait for the log writer; beyond it commands are refused.
 pub const APPEND_QUEUE_MAX: usize = 16_384;
 
+/// How long what is due waits when the log takes no entry: the writer needs that long for a batch
+/// or two.
+pub const LOG_BEHIND: Duration = Duration::from_secs(2);
+
 /// Short texts of a credential or an order (names, codes), in bytes.
 pub const TEXT_MAX: usize = 256;
 

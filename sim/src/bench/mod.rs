@@ -3,6 +3,7 @@
 
 mod capacity;
 mod leases;
+mod rest;
 
 use std::collections::BTreeMap;
 

@@ -168,6 +168,7 @@ impl Owner {
                 };
                 lease.grace = now.tick.plus(grace);
                 lease.fetchable = false;
+                lease.look_again = None;
                 case.past.insert(lease.fence, lease);
             }
             if case.state.is_grantable() {
@@ -244,6 +245,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         receipted: false,
         fetchable: false,
         expires: now.tick.plus(lengthened(limits::LEASE)),
+        look_again: None,
         grace: now.tick,
         bytes: 0,
         files: 0,

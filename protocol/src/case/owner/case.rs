@@ -83,6 +83,8 @@ pub(super) struct Lease {
     pub(super) ends_us: u64,
     /// When it runs out without a renewal.
     pub(super) expires: Tick,
+    /// It ran out while the log took no entry: looked at again then.
+    pub(super) look_again: Option<Tick>,
     /// When the holder may no longer resume.
     pub(super) grace: Tick,
     pub(super) bytes: u64,
@@ -92,6 +94,11 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// When it is to be looked at whether it ran out.
+    pub(super) fn due(&self) -> Tick {
+        self.look_again.unwrap_or(self.expires)
+    }
+
     /// SHA-256 of the sealed manifest.
     pub(super) fn manifest(&self) -> Option<Digest> {
         Some(Digest(self.manifest_digest.as_slice().try_into().ok()?))

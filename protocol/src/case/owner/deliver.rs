@@ -19,12 +19,13 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
+        // Done or not, it is not due any more: what is under way plans its own repetition.
+        case.delivery_due = None;
         let Some(report) = &case.report else { return };
         if case.delivering || case.state != State::Reported {
             return;
         }
         case.delivering = true;
-        case.delivery_due = None;
         let delivery = Box::new(Delivery {
             case: id,
             studies: case.studies.clone(),

@@ -350,15 +350,23 @@ impl Owner {
 
     /// Ends a lease that ran out.
     pub(super) fn expire_lease(&mut self, id: CaseId, ctx: &mut Context) {
-        let Some(case) = self.cases.get(&id) else {
+        let tick = ctx.now.tick;
+        let held = self.cases.get_mut(&id).filter(|case| case.holds_lease());
+        let Some(lease) = held.and_then(|case| case.lease.as_mut()) else {
             return;
         };
-        let Some(lease) = case.lease.clone() else {
-            return;
-        };
-        if !case.holds_lease() || ctx.now.tick < lease.expires || ctx.log.is_full() {
+        if tick < lease.due() {
             return;
         }
+        lease.look_again = None;
+        if tick < lease.expires {
+            return;
+        }
+        if ctx.log.is_full() {
+            lease.look_again = Some(tick.plus(limits::LOG_BEHIND));
+            return;
+        }
+        let lease = lease.clone();
         self.log_expiry(id, &lease, "no renewal in time", ctx);
     }
 

@@ -205,7 +205,8 @@ impl Owner {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due. Afterwards nothing is due before a later time, whatever could not be done:
+    /// else the node would spin.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
         self.describe_quiet_studies(ctx);
@@ -213,7 +214,6 @@ impl Owner {
         for id in ids {
             self.expire_lease(id, ctx);
             self.send_due_offers(id, ctx);
-            self.escalate_if_due(id, ctx);
             if self
                 .cases
                 .get(&id)
@@ -221,6 +221,8 @@ impl Owner {
             {
                 self.offer_ring(id, ctx);
             }
+            // A ring without readers may make it due.
+            self.escalate_if_due(id, ctx);
             if self
                 .cases
                 .get(&id)
@@ -239,7 +241,7 @@ impl Owner {
             let lease = case
                 .lease
                 .as_ref()
-                .map(|lease| (lease.expires, "a lease ends"));
+                .map(|lease| (lease.due(), "a lease ends"));
             let ring = case
                 .ring_due
                 .filter(|_| grantable)

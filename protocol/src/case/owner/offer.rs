@@ -80,7 +80,7 @@ impl Owner {
                 case.ring_due = case
                     .state
                     .is_grantable()
-                    .then(|| ctx.now.tick.plus(limits::RESEND));
+                    .then(|| ctx.now.tick.plus(limits::LOG_BEHIND));
             }
             return;
         }
@@ -310,7 +310,11 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
-        if case.escalate_due.is_none_or(|due| ctx.now.tick < due) || ctx.log.is_full() {
+        if case.escalate_due.is_none_or(|due| ctx.now.tick < due) {
+            return;
+        }
+        if ctx.log.is_full() {
+            case.escalate_due = Some(ctx.now.tick.plus(limits::LOG_BEHIND));
             return;
         }
         case.escalate_due = None;
