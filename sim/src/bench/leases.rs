@@ -120,3 +120,36 @@ fn a_claim_of_a_case_that_may_still_be_held_is_answered() {
     bench.say(loser, bench.claim(loser, offer.clone()));
     assert_eq!(bench.answer(loser, denial), Some(Denial::Taken as i32));
 }
+
+#[test]
+fn what_was_handed_back_or_cancelled_is_not_renewed_after_a_restart() {
+    let (mut bench, fence) = handed_back();
+    bench.restart(HOSPITAL, 1);
+    let before = renewals(&bench);
+    bench.say(ANNA, renew(fence));
+    assert_eq!((bench.case().fence, renewals(&bench)), (None, before));
+    assert_eq!(bench.logged(Kind::LeaseResumed), 0);
+    let (mut bench, case, fence) = Bench::reading();
+    bench.crash(ANNA);
+    let reason = "ordered twice".to_owned();
+    let cancel = Command::CancelCase { case, reason };
+    bench
+        .command(HOSPITAL, cancel)
+        .expect("it may be cancelled");
+    bench.restart(HOSPITAL, 1);
+    let before = renewals(&bench);
+    bench.say(ANNA, renew(fence));
+    assert_eq!(renewals(&bench), before);
+}
+
+#[test]
+fn grace_goes_on_where_it_was_before_a_restart() {
+    for (left, resumes) in [(true, 1), (false, 0)] {
+        let (mut bench, fence) = expired();
+        bench.advance(200);
+        bench.restart(HOSPITAL, 1);
+        bench.advance(if left { 30 } else { 120 });
+        bench.say(ANNA, renew(fence));
+        assert_eq!(bench.logged(Kind::LeaseResumed), resumes, "{left}");
+    }
+}

@@ -4,8 +4,10 @@ use crypto::digest::Digest;
 use crypto::envelope::{self, Envelope};
 
 use super::Owner;
-use super::case::{Case, Lease, Primary};
-use crate::audit::record::{CaseNote, OfferedRecord, Record, ReleaseRecord, ReportRecord};
+use super::case::{Case, Ending, Lease, Primary};
+use crate::audit::record::{
+    AccessRecord, CaseNote, CaseRecord, OfferedRecord, Record, ReleaseRecord, ReportRecord,
+};
 use crate::case::state::Step;
 use crate::document::{decode, grant::Grant};
 use crate::ids::{CaseId, Fence, NodeId, OfferId, OrderId, PersonId, StudyId};
@@ -29,22 +31,7 @@ impl Owner {
                     self.studies.insert(id, study.clone());
                 }
             }
-            Record::CaseOpened(opened) => {
-                if let Some(case) = self.make_case(opened, now) {
-                    for study in &case.studies {
-                        self.by_study.insert(*study, case.id);
-                    }
-                    self.cases.insert(case.id, case);
-                }
-                // The case has its own copy.
-                for order in opened
-                    .orders
-                    .iter()
-                    .filter_map(|id| OrderId::from_slice(id))
-                {
-                    self.orders.remove(&order);
-                }
-            }
+            Record::CaseOpened(opened) => self.apply_opened(opened, now),
             Record::CaseOffered(offered) => self.apply_offered(offered, now),
             Record::ReleaseGranted(granted) => self.apply_granted(granted, index, now),
             Record::ReceiptAccepted(receipt) => {
@@ -55,21 +42,20 @@ impl Owner {
                     }
                 });
             }
-            Record::LeaseExpired(note) => self.end_lease(note, Step::Expire, now),
-            Record::CaseHandedBack(note) => self.end_lease(note, Step::HandBack, now),
-            Record::LeaseResumed(note) => self.with_case(&note.case, |case| {
-                step(case, Step::Resume);
-                case.lease = case.past.remove(&Fence(note.fence));
-                if let Some(lease) = &mut case.lease {
-                    lease.expires = now.tick.plus(lengthened(limits::LEASE));
-                }
-            }),
+            Record::LeaseExpired(note) => {
+                let expired = Ending::Expired(now.wall.unix_us);
+                self.end_lease(note, (Step::Expire, expired), now);
+            }
+            Record::CaseHandedBack(note) => {
+                self.end_lease(note, (Step::HandBack, Ending::HandedBack), now);
+            }
+            Record::LeaseResumed(note) => self.apply_resumed(note, now),
             Record::CaseEscalated(note) => self.with_case(&note.case, |case| {
                 step(case, Step::Escalate);
                 case.escalate_due = None;
             }),
             Record::CaseCancelled(note) => {
-                self.end_lease(note, Step::Cancel, now);
+                self.end_lease(note, (Step::Cancel, Ending::Cancelled), now);
                 self.note_end(&note.case, now.wall);
             }
             Record::ReportReceived(report) => self.apply_report(report),
@@ -90,14 +76,7 @@ impl Owner {
             | Record::GrantAccepted(_)
             | Record::AccessBegun(_)
             | Record::ReportSigned(_) => {}
-            Record::AccessEnded(access) => {
-                // A reader's record names another hospital's fence, and an offer for the case.
-                let fence = Fence(access.fence);
-                let of = self.fences.get(&fence).copied();
-                if access.purged && of.is_some() && of == CaseId::from_slice(&access.case) {
-                    self.purged.insert(fence, index);
-                }
-            }
+            Record::AccessEnded(access) => self.apply_access_ended(access, index),
         }
     }
 
@@ -106,6 +85,41 @@ impl Owner {
         let case = CaseId::from_slice(id).and_then(|id| self.cases.get_mut(&id));
         if let Some(case) = case {
             change(case);
+        }
+    }
+
+    fn apply_opened(&mut self, opened: &CaseRecord, now: Now) {
+        if let Some(case) = self.make_case(opened, now) {
+            for study in &case.studies {
+                self.by_study.insert(*study, case.id);
+            }
+            self.cases.insert(case.id, case);
+        }
+        // The case has its own copy.
+        let orders = opened.orders.iter();
+        for order in orders.filter_map(|id| OrderId::from_slice(id)) {
+            self.orders.remove(&order);
+        }
+    }
+
+    fn apply_resumed(&mut self, note: &CaseNote, now: Now) {
+        self.with_case(&note.case, |case| {
+            step(case, Step::Resume);
+            case.lease = case.past.remove(&Fence(note.fence));
+            if let Some(lease) = &mut case.lease {
+                lease.expires = now.tick.plus(lengthened(limits::LEASE));
+                lease.ending = None;
+                lease.unheard = false;
+            }
+        });
+    }
+
+    fn apply_access_ended(&mut self, access: &AccessRecord, index: u64) {
+        // A reader's record names another hospital's fence, and an offer for the case.
+        let fence = Fence(access.fence);
+        let of = self.fences.get(&fence).copied();
+        if access.purged && of.is_some() && of == CaseId::from_slice(&access.case) {
+            self.purged.insert(fence, index);
         }
     }
 
@@ -150,23 +164,24 @@ impl Owner {
             case.granting = None;
             case.ring_due = None;
             case.staggered.clear();
+            for past in case.past.values_mut() {
+                if matches!(past.ending, Some(Ending::Expired(_))) {
+                    past.ending = Some(Ending::Superseded);
+                }
+            }
             case.lease = Some(lease);
         });
     }
 
-    fn end_lease(&mut self, note: &CaseNote, how: Step, now: Now) {
+    fn end_lease(&mut self, note: &CaseNote, (how, ending): (Step, Ending), now: Now) {
         self.with_case(&note.case, |case| {
             step(case, how);
             case.granting = None;
             case.staggered.clear();
             case.ring_due = case.state.is_grantable().then_some(now.tick);
             if let Some(mut lease) = case.lease.take() {
-                let grace = if how == Step::Expire {
-                    limits::LEASE_GRACE
-                } else {
-                    std::time::Duration::ZERO
-                };
-                lease.grace = now.tick.plus(grace);
+                lease.ending = Some(ending);
+                lease.grace = now.tick.plus(ending.grace_left(now.wall));
                 lease.fetchable = false;
                 lease.look_again = None;
                 case.past.insert(lease.fence, lease);
@@ -246,6 +261,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         fetchable: false,
         expires: now.tick.plus(lengthened(limits::LEASE)),
         look_again: None,
+        ending: None,
         grace: now.tick,
         bytes: 0,
         files: 0,

@@ -1,6 +1,7 @@
 //! One case as its owner keeps it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crypto::digest::Digest;
 
@@ -8,8 +9,9 @@ use crate::audit::record::{OrderRecord, StudyRecord};
 use crate::case::State;
 use crate::document::session::CheckedSession;
 use crate::ids::{CaseId, Fence, NodeId, OfferId, PersonId, StudyId, SubjectId};
+use crate::limits;
 use crate::policy::{Decision, Facts};
-use crate::time::{Now, Tick};
+use crate::time::{Now, Tick, Wall};
 use crate::urgency::Urgency;
 
 /// A case.
@@ -85,12 +87,44 @@ pub(super) struct Lease {
     pub(super) expires: Tick,
     /// It ran out while the log took no entry: looked at again then.
     pub(super) look_again: Option<Tick>,
-    /// When the holder may no longer resume.
+    /// How it ended; `None` for one that stands.
+    pub(super) ending: Option<Ending>,
+    /// When the holder of an expired one may no longer resume.
     pub(super) grace: Tick,
     pub(super) bytes: u64,
     pub(super) files: u64,
     /// Additional or primary reports received under it, by digest.
     pub(super) reports: Vec<Digest>,
+}
+
+/// How a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It ran out at this time, microseconds since the Unix epoch. Its holder may resume within
+    /// grace.
+    Expired(u64),
+    /// Its holder gave it back.
+    HandedBack,
+    /// The hospital cancelled the case.
+    Cancelled,
+    /// It had run out, and the case was granted again.
+    Superseded,
+}
+
+impl Ending {
+    /// What is left of the grace of an expired lease. A clock that was set back leaves none: it
+    /// does not say how long ago it was.
+    pub(super) fn grace_left(self, wall: Wall) -> Duration {
+        let at_us = match self {
+            Self::Expired(at_us) => at_us,
+            Self::HandedBack | Self::Cancelled | Self::Superseded => return Duration::ZERO,
+        };
+        if wall.plus_us(limits::SKEW_MAX) < at_us {
+            return Duration::ZERO;
+        }
+        let since = Duration::from_micros(wall.unix_us.saturating_sub(at_us));
+        limits::LEASE_GRACE.saturating_sub(since)
+    }
 }
 
 impl Lease {
@@ -151,7 +185,12 @@ impl Case {
         let newest = self.past.keys().next_back().copied() == Some(fence);
         let open = self.state.after(crate::case::state::Step::Resume).is_some();
         let in_grace = self.past.get(&fence).is_some_and(|past| {
-            past.receipted && now.tick < past.grace && now.wall.unix_us < past.ends_us
+            let expired = match past.ending {
+                Some(Ending::Expired(_)) => true,
+                Some(Ending::HandedBack | Ending::Cancelled | Ending::Superseded) | None => false,
+            };
+            let in_time = now.tick < past.grace && now.wall.unix_us < past.ends_us;
+            expired && past.receipted && in_time
         });
         newest && open && in_grace && self.lease.is_none() && self.granting.is_none()
     }

@@ -96,7 +96,8 @@ impl Owner {
                 lease.unheard = held;
             }
             for past in case.past.values_mut() {
-                past.grace = tick.plus(limits::LEASE_GRACE);
+                let left = past.ending.map(|ending| ending.grace_left(ctx.now.wall));
+                past.grace = tick.plus(left.unwrap_or_default());
             }
             if case.state == crate::case::State::Reported {
                 case.delivery_due = Some(tick);
