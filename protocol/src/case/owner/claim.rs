@@ -194,7 +194,7 @@ impl Owner {
             return drop_release(made, ctx);
         }
         granting.manifest = made;
-        let fence = ctx.log.reserve();
+        let fence = ctx.reserve();
         let payload = grant_payload(granting, prepared, fence, &case.order.report_language, ctx);
         ctx.start(Pending::SignGrant(id, fence), |id| Effect::Sign {
             id,
