@@ -99,6 +99,10 @@ pub const APPEND_QUEUE_MAX: usize = 16_384;
 /// or two.
 pub const LOG_BEHIND: Duration = Duration::from_secs(2);
 
+/// Refusals of one reader for one case that are logged, each by other rules: a desk that asks again
+/// and again must not fill the log.
+pub const REFUSALS_MAX: usize = 16;
+
 /// Short texts of a credential or an order (names, codes), in bytes.
 pub const TEXT_MAX: usize = 256;
 

@@ -153,3 +153,27 @@ fn grace_goes_on_where_it_was_before_a_restart() {
         assert_eq!(bench.logged(Kind::LeaseResumed), resumes, "{left}");
     }
 }
+
+#[test]
+fn a_purge_is_logged_once_and_only_when_the_lease_is_over() {
+    let (mut bench, _, fence) = Bench::reading();
+    for _ in 0..3 {
+        bench.say(ANNA, purged(fence, true));
+        bench.say(ANNA, purged(fence, false));
+    }
+    assert_eq!((bench.logged(Kind::AccessEnded), acks(&bench)), (0, 0));
+    bench.crash(ANNA);
+    bench.advance(LEASE_S + 10);
+    assert_eq!(bench.logged(Kind::AccessEnded), 1);
+    for restart in [false, true] {
+        if restart {
+            bench.restart(HOSPITAL, 1);
+        }
+        for _ in 0..3 {
+            bench.say(ANNA, purged(fence, false));
+            bench.say(ANNA, purged(fence, true));
+        }
+        assert_eq!(bench.logged(Kind::AccessEnded), 2);
+    }
+    assert_eq!(acks(&bench), 6);
+}

@@ -2,6 +2,7 @@
 //! very step that a test names.
 
 mod capacity;
+mod claims;
 mod clock;
 mod leases;
 mod rest;

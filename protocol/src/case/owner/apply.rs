@@ -34,6 +34,7 @@ impl Owner {
             Record::CaseOpened(opened) => self.apply_opened(opened, now),
             Record::CaseOffered(offered) => self.apply_offered(offered, now),
             Record::ReleaseGranted(granted) => self.apply_granted(granted, index, now),
+            Record::ReleaseRefused(refused) => self.apply_refused(refused),
             Record::ReceiptAccepted(receipt) => {
                 self.with_case(&receipt.case, |case| {
                     step(case, Step::Receipt);
@@ -72,7 +73,6 @@ impl Owner {
             | Record::ClockAnomaly(_)
             | Record::CredentialAccepted(_)
             | Record::CaseClaimed(_)
-            | Record::ReleaseRefused(_)
             | Record::GrantAccepted(_)
             | Record::AccessBegun(_)
             | Record::ReportSigned(_) => {}
@@ -99,6 +99,16 @@ impl Owner {
         let orders = opened.orders.iter();
         for order in orders.filter_map(|id| OrderId::from_slice(id)) {
             self.orders.remove(&order);
+        }
+    }
+
+    fn apply_refused(&mut self, refused: &ReleaseRecord) {
+        let decision = refused.decision.as_ref().filter(|made| !made.allowed);
+        if let (Some(decision), Some(node)) = (decision, NodeId::from_slice(&refused.peer)) {
+            self.with_case(&refused.case, |case| {
+                let by = case.refused.entry(node).or_default();
+                by.insert(decision.rules.clone());
+            });
         }
     }
 

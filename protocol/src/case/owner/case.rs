@@ -1,6 +1,6 @@
 //! One case as its owner keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crypto::digest::Digest;
@@ -33,8 +33,8 @@ pub(super) struct Case {
     pub(super) asked: BTreeMap<NodeId, OfferId>,
     /// Offers of a logged ring that are still to be sent, with their time.
     pub(super) staggered: Vec<(Tick, NodeId)>,
-    /// Whom the policy refused, so that it is logged once.
-    pub(super) refused: BTreeMap<NodeId, Vec<String>>,
+    /// Whom the policy refused, and by which rules each time, so that it is logged once.
+    pub(super) refused: BTreeMap<NodeId, BTreeSet<Vec<String>>>,
     /// When the case is escalated.
     pub(super) escalate_due: Option<Tick>,
     pub(super) granting: Option<Granting>,
@@ -148,6 +148,12 @@ pub(super) struct Primary {
 }
 
 impl Case {
+    /// Whether a refusal of this node by these rules is still to be logged.
+    pub(super) fn is_new_refusal(&self, node: &NodeId, rules: &Vec<String>) -> bool {
+        let logged = self.refused.get(node);
+        logged.is_none_or(|by| by.len() < limits::REFUSALS_MAX && !by.contains(rules))
+    }
+
     /// The lease with this fence, current or past.
     pub(super) fn lease_of(&self, fence: Fence) -> Option<&Lease> {
         match &self.lease {

@@ -110,7 +110,9 @@ impl Owner {
                 judged.decision.rules.clone(),
                 refusal_sentence(&judged.decision),
             );
-            self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            if case.is_new_refusal(&from, &rules) {
+                self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            }
             deny((from, offer), Denial::Policy, &reason, &rules, ctx);
             return Verdict::Accept;
         }

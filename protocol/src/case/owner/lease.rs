@@ -285,7 +285,7 @@ impl Owner {
         Verdict::Accept
     }
 
-    /// The desk says that it dropped keys and plaintext.
+    /// The desk says that it dropped keys and plaintext: logged once, when the lease is over.
     pub(super) fn on_purged(&mut self, from: NodeId, end: &LeaseEnd, ctx: &mut Context) -> Verdict {
         let fence = Fence(end.fence);
         let Some((id, lease)) = self.lease_from(from, fence) else {
@@ -295,6 +295,14 @@ impl Owner {
             fence: fence.0,
             sequence: 0,
         });
+        let case = self.cases.get(&id);
+        if case.is_some_and(|case| case.is_current(fence) && case.holds_lease()) {
+            return Verdict::Ignore("a purge under a lease that stands");
+        }
+        if !end.purged {
+            // The end of access is logged with the lease's: this adds nothing to it.
+            return Verdict::Reject("a purge that says that nothing was purged");
+        }
         if let Some(index) = self.purged.get(&fence) {
             if ctx.log.is_durable(*index) {
                 ctx.send(from, ack);
@@ -308,7 +316,7 @@ impl Owner {
             to: from,
             message: ack,
         })];
-        self.log_access_end((id, &lease), end.purged, then, ctx);
+        self.log_access_end((id, &lease), true, then, ctx);
         Verdict::Accept
     }
 

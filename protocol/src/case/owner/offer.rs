@@ -131,7 +131,7 @@ impl Owner {
             };
             if judged.decision.allowed {
                 eligible.push((std::cmp::Reverse(on_duty.slots), node));
-            } else if case.refused.get(&node) != Some(&judged.decision.rules) {
+            } else if case.is_new_refusal(&node, &judged.decision.rules) {
                 refused.push((node, judged));
             }
         }
@@ -239,10 +239,9 @@ impl Owner {
         judged: Judged,
         ctx: &mut Context,
     ) {
-        let Some(case) = self.cases.get_mut(&id) else {
+        let Some(case) = self.cases.get(&id) else {
             return;
         };
-        case.refused.insert(node, judged.decision.rules.clone());
         let reason = refusal_sentence(&judged.decision);
         let person = ctx
             .roster
@@ -262,6 +261,8 @@ impl Owner {
         let mut header = ctx
             .header(&record, Action::Execute)
             .with_urgency(case.urgency);
+        let subject = Some(case.subject);
+        self.apply(&record, 0, ctx.now);
         header.outcome = Logged::Refused as i32;
         header.from_country = judged.facts.hospital_country.clone();
         header.to_country = judged.facts.desk_country.clone();
@@ -279,7 +280,6 @@ impl Owner {
             rules,
             reason,
         };
-        let subject = Some(case.subject);
         let entry = Entry {
             record,
             header,

@@ -1,0 +1,30 @@
+//! Claims that are refused, releases that cannot be made, and what a grant says that it releases.
+
+use protocol::audit::header::{Kind, bucket};
+use protocol::audit::record::Record;
+use protocol::limits;
+use protocol::wire::Message;
+use protocol::wire::case::Denial;
+
+use super::{ANNA, Bench, HOSPITAL};
+use crate::world;
+
+/// The reader whom no policy permits.
+const UNLICENSED: usize = 4;
+
+#[test]
+fn a_policy_refusal_is_answered_each_time_and_logged_once() {
+    let (mut bench, _, _) = Bench::reading();
+    bench.crash(ANNA);
+    bench.advance(limits::LEASE.as_secs() + 10);
+    let (_, offer) = bench.offers().remove(0);
+    for _ in 0..5 {
+        bench.say(UNLICENSED, bench.claim(UNLICENSED, offer.clone()));
+    }
+    assert_eq!(bench.logged(Kind::ReleaseRefused), 1);
+    bench.restart(HOSPITAL, 1);
+    bench.say(UNLICENSED, bench.claim(UNLICENSED, offer));
+    assert_eq!(bench.logged(Kind::ReleaseRefused), 1);
+    let denied = |m: &Message| matches!(m, Message::Deny(d) if d.denial == Denial::Policy as i32);
+    assert_eq!(bench.answers(UNLICENSED, denied), 6);
+}
