@@ -28,3 +28,20 @@ fn a_policy_refusal_is_answered_each_time_and_logged_once() {
     let denied = |m: &Message| matches!(m, Message::Deny(d) if d.denial == Denial::Policy as i32);
     assert_eq!(bench.answers(UNLICENSED, denied), 6);
 }
+
+#[test]
+fn a_grant_says_what_leaves() {
+    let mut bench = Bench::new();
+    bench.on_duty(ANNA);
+    let volume = (5_000_000_000, 9_000);
+    bench.volume = Some(volume);
+    bench.store(world::study_id(HOSPITAL, 1));
+    let log = bench.log();
+    let granted = |(header, record): (_, Record)| match record {
+        Record::ReleaseGranted(release) => Some((header, release)),
+        _ => None,
+    };
+    let (header, _) = log.into_iter().find_map(granted).expect("a grant");
+    let said = (header.bytes_bucket, header.instances_bucket);
+    assert_eq!(said, (bucket(volume.0), bucket(volume.1)));
+}

@@ -7,6 +7,7 @@ use super::Owner;
 use super::case::{Case, Ending, Lease, Primary};
 use crate::audit::record::{
     AccessRecord, CaseNote, CaseRecord, OfferedRecord, Record, ReleaseRecord, ReportRecord,
+    StudyRecord,
 };
 use crate::case::state::Step;
 use crate::document::{decode, grant::Grant};
@@ -24,13 +25,7 @@ impl Owner {
                     self.orders.insert(id, order.clone());
                 }
             }
-            Record::StudyReceived(study) => {
-                if let Some(id) = StudyId::from_slice(&study.study)
-                    && !self.late_of_ended(&id, study.objects)
-                {
-                    self.studies.insert(id, study.clone());
-                }
-            }
+            Record::StudyReceived(study) => self.apply_study(study),
             Record::CaseOpened(opened) => self.apply_opened(opened, now),
             Record::CaseOffered(offered) => self.apply_offered(offered, now),
             Record::ReleaseGranted(granted) => self.apply_granted(granted, index, now),
@@ -86,6 +81,21 @@ impl Owner {
         if let Some(case) = case {
             change(case);
         }
+    }
+
+    fn apply_study(&mut self, study: &StudyRecord) {
+        let Some(id) = StudyId::from_slice(&study.study) else {
+            return;
+        };
+        if self.late_of_ended(&id, study.objects) {
+            return;
+        }
+        let case = self.by_study.get(&id);
+        if let Some(case) = case.and_then(|case| self.cases.get_mut(case)) {
+            // Late images are offered with the rest.
+            (case.study.bytes, case.study.objects) = (study.bytes, study.objects);
+        }
+        self.studies.insert(id, study.clone());
     }
 
     fn apply_opened(&mut self, opened: &CaseRecord, now: Now) {

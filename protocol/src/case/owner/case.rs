@@ -60,6 +60,8 @@ pub(super) struct Granting {
     pub(super) facts: Facts,
     /// The release that was made for it.
     pub(super) manifest: Option<Digest>,
+    /// Its bytes and objects.
+    pub(super) volume: (u64, u64),
 }
 
 /// A lease.

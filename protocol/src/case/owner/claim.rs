@@ -135,6 +135,7 @@ impl Owner {
             facts: judged.facts,
             session,
             manifest: None,
+            volume: (0, 0),
         };
         self.prepare(id, granting, ctx);
         Verdict::Accept
@@ -196,6 +197,7 @@ impl Owner {
             return drop_release(made, ctx);
         }
         granting.manifest = made;
+        granting.volume = (prepared.bytes, prepared.objects);
         let fence = ctx.reserve();
         let payload = grant_payload(granting, prepared, fence, &case.order.report_language, ctx);
         ctx.start(Pending::SignGrant(id, fence), |id| Effect::Sign {
@@ -244,7 +246,7 @@ impl Owner {
             return;
         };
         let subject = Some(case.subject);
-        let (urgency, bytes, objects) = (case.urgency, case.study.bytes, case.study.objects);
+        let (urgency, (bytes, objects)) = (case.urgency, granting.volume);
         let hash = digest_of(&grant);
         let mut release = release_record(id, index, granting);
         release.grant = grant;
