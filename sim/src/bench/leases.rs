@@ -155,6 +155,22 @@ fn grace_goes_on_where_it_was_before_a_restart() {
 }
 
 #[test]
+fn a_resumed_lease_is_worth_nothing_until_it_is_logged() {
+    let (mut bench, fence) = expired();
+    bench.stuck = true;
+    let before = renewals(&bench);
+    bench.say(ANNA, renew(fence));
+    bench.say(ANNA, renew(fence));
+    assert!(fetch(&bench, fence).is_err());
+    assert_eq!(renewals(&bench), before);
+    bench.unstick();
+    assert_eq!(fetch(&bench, fence), Ok(()));
+    assert_eq!(renewals(&bench), before + 1);
+    bench.say(ANNA, renew(fence));
+    assert_eq!(renewals(&bench), before + 2);
+}
+
+#[test]
 fn a_purge_is_logged_once_and_only_when_the_lease_is_over() {
     let (mut bench, _, fence) = Bench::reading();
     for _ in 0..3 {

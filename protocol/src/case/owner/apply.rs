@@ -129,6 +129,7 @@ impl Owner {
             if let Some(lease) = &mut case.lease {
                 lease.expires = now.tick.plus(lengthened(limits::LEASE));
                 lease.ending = None;
+                lease.resuming = false;
                 lease.unheard = false;
             }
         });
@@ -279,6 +280,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         sendable: false,
         receipted: false,
         fetchable: false,
+        resuming: false,
         expires: now.tick.plus(lengthened(limits::LEASE)),
         look_again: None,
         ending: None,

@@ -83,6 +83,8 @@ pub(super) struct Lease {
     pub(super) receipted: bool,
     /// The receipt's entry is durable: images may be fetched.
     pub(super) fetchable: bool,
+    /// It was resumed, and the entry that says so is not durable yet.
+    pub(super) resuming: bool,
     /// When it ends whatever is renewed, microseconds since the Unix epoch.
     pub(super) ends_us: u64,
     /// When it runs out without a renewal.

@@ -186,6 +186,9 @@ impl Owner {
             return Verdict::Accept;
         }
         if let Some(current) = case.lease.as_mut().filter(|lease| lease.fence == fence) {
+            if current.resuming {
+                return Verdict::Ignore("the resumption is being logged");
+            }
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
             current.unheard = false;
             ctx.send(from, Message::Renewed(renew));
@@ -210,8 +213,8 @@ impl Owner {
         Verdict::Accept
     }
 
-    /// Logs that the holder of an expired lease goes on.
-    pub(super) fn resume(&mut self, id: CaseId, lease: &Lease, then: Vec<Then>, ctx: &mut Context) {
+    /// Logs that the holder of an expired lease goes on; they do when that is durable.
+    pub(super) fn resume(&mut self, id: CaseId, lease: &Lease, said: Vec<Then>, ctx: &mut Context) {
         let note = CaseNote {
             case: id.to_vec(),
             fence: lease.fence.0,
@@ -219,11 +222,23 @@ impl Owner {
             peer: lease.node.to_vec(),
         };
         let fields = vec![(Field::Case, id.to_vec())];
+        let mut then = vec![Then::Owner(OwnerStep::Resumed(id, lease.fence))];
+        then.extend(said);
         self.log_of_lease((id, lease), (Record::LeaseResumed(note), fields), then, ctx);
         self.void_offers(id, Some(lease.node), ctx);
         if let Some(lease) = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut()) {
-            lease.fetchable = lease.receipted;
+            lease.resuming = true;
             lease.sendable = true;
+        }
+    }
+
+    /// The resumption is durable: images may be fetched again.
+    pub(super) fn resume_durable(&mut self, id: CaseId, fence: Fence, ctx: &Context) {
+        let lease = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut());
+        if let Some(lease) = lease.filter(|lease| lease.fence == fence) {
+            lease.resuming = false;
+            lease.fetchable = lease.receipted;
+            lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         }
     }
 

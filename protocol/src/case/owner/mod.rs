@@ -186,6 +186,7 @@ impl Owner {
             OwnerStep::Offered(case) => self.ring_durable(case, ctx),
             OwnerStep::Granted(case, fence) => self.grant_witnessed(case, fence, ctx),
             OwnerStep::Received(case, fence) => self.receipt_durable(case, fence, ctx),
+            OwnerStep::Resumed(case, fence) => self.resume_durable(case, fence, ctx),
             OwnerStep::Reported(case, fence) => self.report_durable(case, fence, ctx),
         }
     }
