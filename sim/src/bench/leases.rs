@@ -193,3 +193,20 @@ fn a_purge_is_logged_once_and_only_when_the_lease_is_over() {
     }
     assert_eq!(acks(&bench), 6);
 }
+
+#[test]
+fn an_acknowledged_delivery_is_closed_after_a_crash() {
+    let (mut bench, _, fence) = Bench::reading();
+    bench.stuck_at = Some(Kind::CaseClosed);
+    bench.report(ANNA, fence);
+    assert_eq!(bench.logged(Kind::ReportDelivered), 1);
+    bench.stuck_at = None;
+    bench.restart(HOSPITAL, 1);
+    assert_eq!(bench.case().state, "closed");
+    assert_eq!(bench.logged(Kind::CaseClosed), 1);
+    let (mut bench, _, fence) = Bench::reading();
+    bench.acknowledges = false;
+    bench.report(ANNA, fence);
+    bench.restart(HOSPITAL, 1);
+    assert_eq!(bench.case().state, "delivered");
+}

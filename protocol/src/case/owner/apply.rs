@@ -57,6 +57,7 @@ impl Owner {
             Record::ReportReceived(report) => self.apply_report(report),
             Record::ReportDelivered(delivered) => self.with_case(&delivered.case, |case| {
                 step(case, Step::Deliver);
+                case.acknowledged = delivered.acknowledged;
                 case.delivery_due = None;
             }),
             Record::CaseClosed(note) => {

@@ -43,6 +43,8 @@ pub(super) struct Case {
     pub(super) past: BTreeMap<Fence, Lease>,
     /// The primary report.
     pub(super) report: Option<Primary>,
+    /// The receiving system acknowledged the report.
+    pub(super) acknowledged: bool,
     /// When delivery is tried again.
     pub(super) delivery_due: Option<Tick>,
     /// A delivery is under way.

@@ -13,6 +13,9 @@ use crate::ids::CaseId;
 use crate::io::{CommandError, Delivery, Effect, Event, Outcome};
 use crate::limits;
 
+/// Why a case is closed without a person.
+const ACKNOWLEDGED: &str = "the receiving system acknowledged the report";
+
 impl Owner {
     /// Starts a delivery.
     pub(super) fn deliver(&mut self, id: CaseId, ctx: &mut Context) {
@@ -84,11 +87,17 @@ impl Owner {
             then,
         );
         if acknowledged {
-            self.close(
-                id,
-                "the receiving system acknowledged the report".to_owned(),
-                ctx,
-            );
+            self.close(id, ACKNOWLEDGED.to_owned(), ctx);
+        }
+    }
+
+    /// After a crash: closes what was acknowledged and not yet closed.
+    pub(super) fn close_acknowledged(&mut self, ctx: &mut Context) {
+        let cases = self.cases.values();
+        let open = cases.filter(|case| case.acknowledged && case.state == State::Delivered);
+        let open: Vec<CaseId> = open.map(|case| case.id).collect();
+        for id in open {
+            self.close(id, ACKNOWLEDGED.to_owned(), ctx);
         }
     }
 

@@ -107,6 +107,7 @@ impl Owner {
                 Self::plan_escalation(case, ctx.now);
             }
         }
+        self.close_acknowledged(ctx);
     }
 
     pub(crate) fn command(

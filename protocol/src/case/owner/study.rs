@@ -250,6 +250,7 @@ impl Owner {
             lease: None,
             past: std::collections::BTreeMap::new(),
             report: None,
+            acknowledged: false,
             delivery_due: None,
             delivering: false,
         };
