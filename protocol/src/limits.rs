@@ -58,6 +58,11 @@ pub const LEASE: Duration = Duration::from_secs(90);
 /// How often a reader renews.
 pub const RENEW: Duration = Duration::from_secs(30);
 
+/// How long after its grant went out a lease without a receipt is renewed. It ends one lease later
+/// at most: two lost receipts in three are made good by then, and the case waits no longer for a
+/// desk that never accepts.
+pub const UNRECEIPTED: Duration = Duration::from_secs(2 * LEASE.as_secs());
+
 /// After its lease has expired a holder may resume within this, unless the case was granted again.
 pub const LEASE_GRACE: Duration = Duration::from_secs(300);
 

@@ -171,6 +171,27 @@ fn a_resumed_lease_is_worth_nothing_until_it_is_logged() {
 }
 
 #[test]
+fn a_lease_without_a_receipt_is_not_renewed_for_ever() {
+    let mut bench = Bench::new();
+    bench.lost = |message| matches!(message, Message::Receipt(_));
+    bench.on_duty(ANNA);
+    bench.store(world::study_id(HOSPITAL, 1));
+    let fence = bench.case().fence.expect("a lease");
+    bench.crash(ANNA);
+    for _ in 0..2 * LEASE_S / 30 - 1 {
+        bench.advance(30);
+        bench.say(ANNA, renew(fence));
+    }
+    assert_eq!(bench.case().fence, Some(fence));
+    for _ in 0..LEASE_S / 30 + 1 {
+        bench.advance(30);
+        bench.say(ANNA, renew(fence));
+    }
+    assert_eq!(bench.case().fence, None);
+    assert_eq!(bench.logged(Kind::LeaseExpired), 1);
+}
+
+#[test]
 fn a_purge_is_logged_once_and_only_when_the_lease_is_over() {
     let (mut bench, _, fence) = Bench::reading();
     for _ in 0..3 {

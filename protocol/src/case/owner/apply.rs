@@ -283,6 +283,7 @@ fn lease_from(record: &ReleaseRecord, fence: Fence, now: Now) -> Option<Lease> {
         fetchable: false,
         resuming: false,
         expires: now.tick.plus(lengthened(limits::LEASE)),
+        receipt_due: now.tick.plus(limits::UNRECEIPTED),
         look_again: None,
         ending: None,
         grace: now.tick,

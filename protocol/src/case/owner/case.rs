@@ -91,6 +91,8 @@ pub(super) struct Lease {
     pub(super) ends_us: u64,
     /// When it runs out without a renewal.
     pub(super) expires: Tick,
+    /// Until then it is renewed without a receipt.
+    pub(super) receipt_due: Tick,
     /// It ran out while the log took no entry: looked at again then.
     pub(super) look_again: Option<Tick>,
     /// How it ended; `None` for one that stands.

@@ -317,6 +317,7 @@ impl Owner {
             return;
         };
         lease.sendable = true;
+        lease.receipt_due = ctx.now.tick.plus(limits::UNRECEIPTED);
         lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         let node = lease.node;
         ctx.tell(Event::CaseState {

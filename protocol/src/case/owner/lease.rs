@@ -189,6 +189,10 @@ impl Owner {
             if current.resuming {
                 return Verdict::Ignore("the resumption is being logged");
             }
+            if !current.receipted && ctx.now.tick > current.receipt_due {
+                // What was promised is kept: it runs out by itself.
+                return Verdict::Ignore("no receipt has come: the lease is not renewed");
+            }
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
             current.unheard = false;
             ctx.send(from, Message::Renewed(renew));

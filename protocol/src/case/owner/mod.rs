@@ -91,6 +91,7 @@ impl Owner {
             let held = case.holds_lease();
             if let Some(lease) = &mut case.lease {
                 lease.expires = held_until;
+                lease.receipt_due = tick.plus(limits::UNRECEIPTED);
                 lease.sendable = true;
                 lease.fetchable = lease.receipted;
                 lease.unheard = held;
