@@ -100,6 +100,10 @@ pub const OBJECTS_MAX: usize = 50_000;
 /// Entries that wait for the log writer; beyond it commands are refused.
 pub const APPEND_QUEUE_MAX: usize = 16_384;
 
+/// Releases of one case that cannot be made, one after the other, before people are paged: once may
+/// be a disk that is busy, and three minutes are not.
+pub const UNMADE_PAGED: u32 = 3;
+
 /// How long what is due waits when the log takes no entry: the writer needs that long for a batch
 /// or two.
 pub const LOG_BEHIND: Duration = Duration::from_secs(2);

@@ -45,3 +45,33 @@ fn a_grant_says_what_leaves() {
     let said = (header.bytes_bucket, header.instances_bucket);
     assert_eq!(said, (bucket(volume.0), bucket(volume.1)));
 }
+
+#[test]
+fn a_release_that_cannot_be_made_is_tried_slowly_and_people_are_paged() {
+    const REASON: &str = "the study's objects name different patients";
+    let mut bench = Bench::new();
+    bench.on_duty(ANNA);
+    bench.unprepared = Some(REASON);
+    bench.store(world::study_id(HOSPITAL, 1));
+    let offers = bench.offers();
+    let (_, offer) = offers.first().expect("Anna is asked");
+    for _ in 0..20 {
+        bench.say(ANNA, bench.claim(ANNA, offer.clone()));
+    }
+    assert_eq!(bench.prepared, 1);
+    let denied = |m: &Message| match m {
+        Message::Deny(deny) => Some((deny.denial, deny.reason.clone())),
+        _ => None,
+    };
+    let unavailable = Some((Denial::Unavailable as i32, REASON.to_owned()));
+    assert_eq!(bench.answer(ANNA, denied), unavailable);
+    bench.advance(600);
+    let most = 2 + 600 / limits::RESEND_MAX.as_secs() as u32;
+    assert!((3..=most).contains(&bench.prepared), "{}", bench.prepared);
+    let named = bench.pages.iter().filter(|page| page.contains(REASON));
+    assert_eq!(named.count(), 1);
+    // It can be made again: the case goes on.
+    bench.unprepared = None;
+    bench.advance(120);
+    assert_eq!(bench.case().state, "reading");
+}

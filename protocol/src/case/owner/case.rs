@@ -38,6 +38,8 @@ pub(super) struct Case {
     /// When the case is escalated.
     pub(super) escalate_due: Option<Tick>,
     pub(super) granting: Option<Granting>,
+    /// Why no release can be made, since when it cannot.
+    pub(super) unmade: Option<Unmade>,
     pub(super) lease: Option<Lease>,
     /// Leases that are over.
     pub(super) past: BTreeMap<Fence, Lease>,
@@ -49,6 +51,18 @@ pub(super) struct Case {
     pub(super) delivery_due: Option<Tick>,
     /// A delivery is under way.
     pub(super) delivering: bool,
+}
+
+/// A release that could not be made.
+pub(super) struct Unmade {
+    /// Why, in words without patient data.
+    pub(super) reason: String,
+    /// How often in a row.
+    pub(super) times: u32,
+    /// Until then it is not tried again.
+    pub(super) until: Tick,
+    /// People were told.
+    pub(super) paged: bool,
 }
 
 /// A claim on its way to a grant.

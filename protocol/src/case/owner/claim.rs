@@ -2,7 +2,7 @@
 //! logged, cosigned.
 
 use super::Owner;
-use super::case::Granting;
+use super::case::{Granting, Unmade};
 use super::offer::{decision_record, refusal_sentence};
 use crate::audit::entry::Field;
 use crate::audit::header::{Action, Outcome as Logged};
@@ -70,6 +70,11 @@ impl Owner {
                 &[],
                 ctx,
             );
+            return Verdict::Accept;
+        }
+        let unmade = case.unmade.as_ref();
+        if let Some(unmade) = unmade.filter(|unmade| ctx.now.tick < unmade.until) {
+            deny((from, offer), Denial::Unavailable, &unmade.reason, &[], ctx);
             return Verdict::Accept;
         }
         self.judge_claim(id, (from, offer, to), claim, ctx)
@@ -173,16 +178,8 @@ impl Owner {
         let prepared = match outcome {
             Outcome::Prepared { prepared, .. } => prepared,
             Outcome::Failed { reason, .. } => {
-                let (node, offer) = (granting.node, granting.offer);
-                case.granting = None;
-                case.ring_due = Some(ctx.now.tick.plus(limits::RESEND_MAX));
-                ctx.tell(Event::Refused {
-                    case: id,
-                    node,
-                    rules: vec![],
-                    reason: reason.clone(),
-                });
-                return deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
+                let to = (granting.node, granting.offer);
+                return self.not_prepared(id, to, reason, ctx);
             }
             Outcome::Durable { .. }
             | Outcome::Witnessed { .. }
@@ -196,6 +193,7 @@ impl Owner {
             case.granting = None;
             return drop_release(made, ctx);
         }
+        case.unmade = None;
         granting.manifest = made;
         granting.volume = (prepared.bytes, prepared.objects);
         let fence = ctx.reserve();
@@ -206,6 +204,43 @@ impl Owner {
             payload_type: Grant::TYPE,
             payload,
         });
+    }
+
+    /// No release can be made: the claim is denied, it is tried again slowly, and people are told
+    /// when that goes on.
+    fn not_prepared(
+        &mut self,
+        id: CaseId,
+        (node, offer): (NodeId, OfferId),
+        reason: String,
+        ctx: &mut Context,
+    ) {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
+        case.granting = None;
+        let until = ctx.now.tick.plus(limits::RESEND_MAX);
+        case.ring_due = Some(until);
+        let before = case.unmade.as_ref();
+        let times = before.map_or(0, |unmade| unmade.times).saturating_add(1);
+        let paged = before.is_some_and(|unmade| unmade.paged);
+        let pages = !paged && times >= limits::UNMADE_PAGED && !ctx.log.is_full();
+        case.unmade = Some(Unmade {
+            reason: reason.clone(),
+            times,
+            until,
+            paged: paged || pages,
+        });
+        ctx.tell(Event::Refused {
+            case: id,
+            node,
+            rules: vec![],
+            reason: reason.clone(),
+        });
+        deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
+        if pages {
+            self.escalate(id, format!("no release can be made: {reason}"), ctx);
+        }
     }
 
     /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a

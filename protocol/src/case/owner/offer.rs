@@ -223,6 +223,7 @@ impl Owner {
             .values()
             .filter(|case| case.state.is_grantable() && case.asked.len() < limits::RING)
             .filter(|case| !case.asked.contains_key(&node))
+            .filter(|case| case.unmade.as_ref().is_none_or(|u| ctx.now.tick >= u.until))
             .filter(|case| !self.unlogged_rings.contains(&case.id))
             .map(|case| case.id)
             .collect();
@@ -318,6 +319,14 @@ impl Owner {
             return;
         }
         case.escalate_due = None;
+        self.escalate(id, "nobody has claimed the case in time".to_owned(), ctx);
+    }
+
+    /// Logs the escalation and pages, where the case's state allows it.
+    pub(super) fn escalate(&mut self, id: CaseId, reason: String, ctx: &mut Context) {
+        let Some(case) = self.cases.get(&id) else {
+            return;
+        };
         if case
             .state
             .after(crate::case::state::Step::Escalate)
@@ -326,7 +335,6 @@ impl Owner {
             return;
         }
         let (subject, urgency) = (case.subject, case.urgency);
-        let reason = "nobody has claimed the case in time".to_owned();
         let note = CaseNote {
             case: id.to_vec(),
             reason: reason.clone(),

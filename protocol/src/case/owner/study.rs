@@ -247,6 +247,7 @@ impl Owner {
             refused: std::collections::BTreeMap::new(),
             escalate_due: None,
             granting: None,
+            unmade: None,
             lease: None,
             past: std::collections::BTreeMap::new(),
             report: None,
