@@ -90,8 +90,8 @@ pub const SESSION_MAX: Duration = Duration::from_secs(16 * 3_600);
 /// Clock skew between two nodes beyond which adverts and sessions are refused.
 pub const SKEW_MAX: Duration = Duration::from_secs(30);
 
-/// The wall clock may gain this much on the tick from one look to the next; more is logged as a clock
-/// that was set.
+/// The wall clock may gain this much on the tick from one look to the next; more is logged as a
+/// clock that was set.
 pub const CLOCK_JUMP: Duration = Duration::from_secs(300);
 
 /// Objects of one study: ten times the largest cardiac CT.

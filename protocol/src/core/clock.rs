@@ -1,5 +1,5 @@
-//! Whether the wall clock goes on as the log and the tick say. A clock that was set is logged, once,
-//! before anything that is dated by it: a verifier takes times that run back for a forged log
+//! Whether the wall clock goes on as the log and the tick say. A clock that was set is logged,
+//! once, before anything that is dated by it: a verifier takes times that run back for a forged log
 //! unless the node itself says why.
 
 use std::time::Duration;

@@ -37,11 +37,8 @@ fn a_grant_says_what_leaves() {
     bench.volume = Some(volume);
     bench.store(world::study_id(HOSPITAL, 1));
     let log = bench.log();
-    let granted = |(header, record): (_, Record)| match record {
-        Record::ReleaseGranted(release) => Some((header, release)),
-        _ => None,
-    };
-    let (header, _) = log.into_iter().find_map(granted).expect("a grant");
+    let granted = |(_, record): &(_, Record)| record.kind() == Kind::ReleaseGranted;
+    let (header, _) = log.into_iter().find(granted).expect("a grant");
     let said = (header.bytes_bucket, header.instances_bucket);
     assert_eq!(said, (bucket(volume.0), bucket(volume.1)));
 }
@@ -59,9 +56,9 @@ fn a_release_that_cannot_be_made_is_tried_slowly_and_people_are_paged() {
         bench.say(ANNA, bench.claim(ANNA, offer.clone()));
     }
     assert_eq!(bench.prepared, 1);
-    let denied = |m: &Message| match m {
-        Message::Deny(deny) => Some((deny.denial, deny.reason.clone())),
-        _ => None,
+    let denied = |m: &Message| {
+        let Message::Deny(deny) = m else { return None };
+        Some((deny.denial, deny.reason.clone()))
     };
     let unavailable = Some((Denial::Unavailable as i32, REASON.to_owned()));
     assert_eq!(bench.answer(ANNA, denied), unavailable);

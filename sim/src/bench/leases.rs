@@ -109,9 +109,9 @@ fn a_claim_of_a_case_that_may_still_be_held_is_answered() {
     let (_, offer) = mine.next().expect("both were asked");
     bench.restart(HOSPITAL, 1);
     bench.say(loser, bench.claim(loser, offer.clone()));
-    let denial = |m: &Message| match m {
-        Message::Deny(deny) if deny.offer == offer => Some(deny.denial),
-        _ => None,
+    let denial = |m: &Message| {
+        let Message::Deny(deny) = m else { return None };
+        (deny.offer == offer).then_some(deny.denial)
     };
     let later = Some(Denial::Unavailable as i32);
     assert_eq!(bench.answer(loser, denial), later);
