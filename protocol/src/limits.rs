@@ -53,6 +53,17 @@ pub const ENTRY_MAX: usize = 65_535;
 /// Cases that one hospital keeps open at once; beyond it new studies wait in the store.
 pub const CASES_MAX: usize = 4_096;
 
+/// How long a case that ended stays in memory: a desk that was off for a holiday still brings its
+/// late report or its purge attestation.
+pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Cases that ended and are still in memory: as many as may be open; the oldest goes beyond it.
+pub const ENDED_MAX: usize = CASES_MAX;
+
+/// Studies remembered after their case was forgotten, so that a repeated or late object opens no
+/// second case: nine years of 300 studies a day, 64 MiB when full; the oldest goes beyond it.
+pub const ENDED_STUDIES_MAX: usize = 1 << 20;
+
 /// Adverts kept in the directory: one a reader, and a consortium that is larger shards its topic.
 pub const DIRECTORY_MAX: usize = 4_096;
 
@@ -103,6 +114,11 @@ pub const REPORT_KEEP: Duration = CREDENTIAL_LIFE_MAX;
 /// How often a reader renews.
 pub const RENEW: Duration = Duration::from_secs(30);
 
+/// How long after its grant went out a lease without a receipt is renewed. It ends one lease later
+/// at most: two lost receipts in three are made good by then, and the case waits no longer for a
+/// desk that never accepts.
+pub const UNRECEIPTED: Duration = Duration::from_secs(2 * LEASE.as_secs());
+
 /// After its lease has expired a holder may resume within this, unless the case was granted again.
 pub const LEASE_GRACE: Duration = Duration::from_secs(300);
 
@@ -134,11 +150,27 @@ pub const SESSION_MAX: Duration = Duration::from_secs(16 * 3_600);
 /// Clock skew between two nodes beyond which adverts and sessions are refused.
 pub const SKEW_MAX: Duration = Duration::from_secs(30);
 
+/// The wall clock may gain this much on the tick from one look to the next; more is logged as a
+/// clock that was set.
+pub const CLOCK_JUMP: Duration = Duration::from_secs(300);
+
 /// Objects of one study: ten times the largest cardiac CT.
 pub const OBJECTS_MAX: usize = 50_000;
 
 /// Entries that wait for the log writer; beyond it commands are refused.
 pub const APPEND_QUEUE_MAX: usize = 16_384;
+
+/// Releases of one case that cannot be made, one after the other, before people are paged: once may
+/// be a disk that is busy, and three minutes are not.
+pub const UNMADE_PAGED: u32 = 3;
+
+/// How long what is due waits when the log takes no entry: the writer needs that long for a batch
+/// or two.
+pub const LOG_BEHIND: Duration = Duration::from_secs(2);
+
+/// Refusals of one reader for one case that are logged, each by other rules: a desk that asks again
+/// and again must not fill the log.
+pub const REFUSALS_MAX: usize = 16;
 
 /// Short texts of a credential or an order (names, codes), in bytes.
 pub const TEXT_MAX: usize = 256;

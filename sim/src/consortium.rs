@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use crypto::envelope::Envelope;
 use crypto::keys::{AgreementSecret, SigningKey};
 use crypto::log::quorum::Quorum;
 use crypto::note::{KeyName, KeyType, VerifierKey};
+use prost::Message as _;
 use protocol::core::config::{CoreConfig, OwnerConfig, PublicIdentity, ReaderConfig};
+use protocol::document::Document;
+use protocol::document::session::Session;
 use protocol::ids::{NodeId, PersonId};
 use protocol::member::genesis::{CouncilMember, Genesis};
 use protocol::member::issue::Paper;
@@ -20,6 +24,9 @@ pub const HOSPITALS: usize = 2;
 pub const READERS: usize = 3;
 /// 2026-01-01T00:00:00Z, seconds since the Unix epoch.
 pub const EPOCH_S: u64 = 1_767_225_600;
+
+/// A session lasts a shift.
+const SHIFT_US: u64 = 12 * 3_600 * 1_000_000;
 
 /// One host's keys and place.
 pub struct Identity {
@@ -198,6 +205,24 @@ impl Identity {
             is_hospital,
             credential,
         }
+    }
+
+    /// A desk session certificate from now on, for a shift.
+    ///
+    /// # Panics
+    /// Never: the payload is of legal size.
+    pub fn session(&self, wall: Wall) -> Vec<u8> {
+        let session = Session {
+            version: 1,
+            person: self.person.verifying_key().as_bytes().to_vec(),
+            node: self.node.to_vec(),
+            prekey: self.prekey.public().as_bytes().to_vec(),
+            not_before_us: wall.unix_us,
+            not_after_us: wall.unix_us + SHIFT_US,
+            country: "DE".to_owned(),
+        };
+        let envelope = Envelope::sign(Session::TYPE, session.encode_to_vec(), &[&self.person]);
+        envelope.expect("a payload of legal size").encode()
     }
 
     fn log_key(&self) -> VerifierKey {

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod bench;
 pub mod checks;
 pub mod consortium;
 pub mod disk;

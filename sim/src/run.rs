@@ -10,7 +10,7 @@ use protocol::wire::Message;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::checks::{Broken, logged, one_reader};
+use crate::checks::{Broken, logged, one_reader, rests};
 use crate::consortium::{Consortium, HOSPITALS, READERS};
 use crate::faults::{Faults, happens};
 use crate::host::Host;
@@ -333,6 +333,7 @@ impl Run {
                 if self.alive(to, life) {
                     self.hosts[to].wake_at = None;
                     self.with(to, |core, now| core.handle_timeout(now));
+                    rests::check(&self.hosts[to], self.at_us)?;
                 }
             }
             Happening::Stored { study, .. } => {

@@ -2,26 +2,19 @@
 
 use crypto::digest::Digest;
 use crypto::envelope::Envelope;
-use prost::Message as _;
 use protocol::audit::entry::{Entry, Field, Openings};
 use protocol::audit::header::Kind;
 use protocol::audit::record::Record;
-use protocol::document::Document;
-use protocol::document::grant::Prepared;
-use protocol::document::session::Session;
 use protocol::ids::{CaseId, OfferId};
-use protocol::io::{Command, Effect, KeyRole, Outcome, Transmit};
-use rand_core::Rng;
+use protocol::io::{Command, Effect, EffectId, KeyRole, Outcome, Transmit};
 
 use crate::checks::Broken;
 use crate::consortium::{Consortium, EPOCH_S, HOSPITALS, READERS};
 use crate::disk::{LogKeys, Stored};
 use crate::faults::happens;
+use crate::host::Host;
 use crate::run::{Happening, Run, leaving};
 use crate::world;
-
-/// A session lasts a shift.
-const SHIFT_US: u64 = 12 * 3_600 * 1_000_000;
 
 impl Run {
     /// Takes everything that a core has to say.
@@ -95,7 +88,11 @@ impl Run {
                 id,
                 index,
                 witnessed,
-            } => self.prove(to, id, index, witnessed),
+            } => {
+                let asked = (id, index, witnessed);
+                let now_s = EPOCH_S + self.at_us / 1_000_000;
+                prove(&self.consortium, &self.hosts[to], asked, now_s)
+            }
             Effect::Sign {
                 id,
                 key,
@@ -117,7 +114,7 @@ impl Run {
             },
             Effect::PrepareRelease { id, .. } => Outcome::Prepared {
                 id,
-                prepared: self.prepared(),
+                prepared: world::prepared(&mut self.rng),
             },
             Effect::Deliver { id, .. } if happens(&mut self.rng, self.faults.delivery_fails) => {
                 Outcome::Failed {
@@ -202,49 +199,6 @@ impl Run {
         }
     }
 
-    fn prove(&self, to: usize, id: protocol::io::EffectId, index: u64, witnessed: bool) -> Outcome {
-        let Consortium { hosts, witness, .. } = &self.consortium;
-        let keys = LogKeys {
-            log: (&hosts[to].origin, &hosts[to].log),
-            witness: (&witness.0, &witness.1),
-        };
-        let disk = &self.hosts[to].disk;
-        let now_s = EPOCH_S + self.at_us / 1_000_000;
-        let entry = usize::try_from(index)
-            .ok()
-            .and_then(|at| disk.entries.get(at));
-        match (entry, disk.prove(index, witnessed, &keys, now_s)) {
-            (Some(stored), Some(proof)) => Outcome::Proved {
-                id,
-                index,
-                entry: stored.entry.clone(),
-                proof,
-            },
-            _ => Outcome::Failed {
-                id,
-                reason: "no such entry".to_owned(),
-            },
-        }
-    }
-
-    fn prepared(&mut self) -> Prepared {
-        let mut random = |n: usize| {
-            let mut bytes = vec![0; n];
-            self.rng.fill_bytes(&mut bytes);
-            bytes
-        };
-        Prepared {
-            sealed_release_key: random(82),
-            release_key_commitment: random(32),
-            manifest_id: random(16),
-            manifest_digest: random(32),
-            manifest_length: 40_000,
-            manifest_root: random(32),
-            objects: 120,
-            bytes: 63_000_000,
-        }
-    }
-
     /// Gossips an advert to every other host.
     fn publish(&mut self, from: usize, advert: &[u8]) {
         let node = self.consortium.hosts[from].node;
@@ -266,22 +220,40 @@ impl Run {
 
     /// A reader opens a desk session and goes on duty.
     pub(crate) fn go_on_duty(&mut self, to: usize) {
-        let host = &self.consortium.hosts[to];
         let now = self.hosts[to].now(self.at_us);
-        let session = Session {
-            version: 1,
-            person: host.person.verifying_key().as_bytes().to_vec(),
-            node: host.node.to_vec(),
-            prekey: host.prekey.public().as_bytes().to_vec(),
-            not_before_us: now.wall.unix_us,
-            not_after_us: now.wall.unix_us + SHIFT_US,
-            country: "DE".to_owned(),
-        };
-        let envelope = Envelope::sign(Session::TYPE, session.encode_to_vec(), &[&host.person]);
-        let session = envelope.expect("a payload of legal size").encode();
+        let session = self.consortium.hosts[to].session(now.wall);
         if let Some(core) = &mut self.hosts[to].core {
             let command = Command::Advertise { session, slots: 2 };
             core.handle_command(command, now).expect("a valid session");
         }
+    }
+}
+
+/// Entry and proof of an index of a host's log.
+pub(crate) fn prove(
+    consortium: &Consortium,
+    host: &Host,
+    (id, index, witnessed): (EffectId, u64, bool),
+    now_s: u64,
+) -> Outcome {
+    let Consortium { hosts, witness, .. } = consortium;
+    let keys = LogKeys {
+        log: (&hosts[host.number].origin, &hosts[host.number].log),
+        witness: (&witness.0, &witness.1),
+    };
+    let entry = usize::try_from(index)
+        .ok()
+        .and_then(|at| host.disk.entries.get(at));
+    match (entry, host.disk.prove(index, witnessed, &keys, now_s)) {
+        (Some(stored), Some(proof)) => Outcome::Proved {
+            id,
+            index,
+            entry: stored.entry.clone(),
+            proof,
+        },
+        _ => Outcome::Failed {
+            id,
+            reason: "no such entry".to_owned(),
+        },
     }
 }

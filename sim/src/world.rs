@@ -2,10 +2,13 @@
 
 use protocol::audit::record::{OrderRecord, StudyRecord};
 use protocol::case::rules::{Disposition, Rule};
+use protocol::document::grant::Prepared;
 use protocol::document::report::Section;
 use protocol::ids::{StudyId, SubjectId};
 use protocol::io::{ReportDraft, StudyDescription};
 use protocol::urgency::Urgency;
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 
 /// The rule by which every study is offered.
 pub fn rule() -> Rule {
@@ -75,5 +78,24 @@ pub fn draft() -> ReportDraft {
         }],
         opened: vec![[7; 16]],
         is_final: true,
+    }
+}
+
+/// What a release came to: its numbers count, its digests are any.
+pub fn prepared(rng: &mut ChaCha20Rng) -> Prepared {
+    let mut random = |n: usize| {
+        let mut bytes = vec![0; n];
+        rng.fill_bytes(&mut bytes);
+        bytes
+    };
+    Prepared {
+        sealed_release_key: random(82),
+        release_key_commitment: random(32),
+        manifest_id: random(16),
+        manifest_digest: random(32),
+        manifest_length: 40_000,
+        manifest_root: random(32),
+        objects: 120,
+        bytes: 63_000_000,
     }
 }

@@ -8,6 +8,7 @@ use crypto::log::quorum::Quorum;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::clock::ClockWatch;
 use super::config::{CoreConfig, PublicIdentity, Seeds};
 use super::log::{LogQueue, Need};
 use super::then::{Pending, Then};
@@ -18,7 +19,7 @@ use crate::ids::{NodeId, SubjectId};
 use crate::io::{Effect, EffectId, Event, Transmit};
 use crate::member::Roster;
 use crate::policy::Decide;
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use crate::wire::Message;
 
 /// Shared by both machines of a core.
@@ -29,6 +30,9 @@ pub(crate) struct Context {
     pub(crate) policy: Arc<dyn Decide>,
     pub(crate) log: LogQueue,
     pub(crate) now: Now,
+    pub(crate) clock: ClockWatch,
+    /// Indexes reserved for grants, with the earliest time that an entry there may bear.
+    reserved: BTreeMap<u64, u64>,
     transmits: VecDeque<Transmit>,
     effects: VecDeque<Effect>,
     events: VecDeque<Event>,
@@ -57,6 +61,8 @@ impl Context {
             policy: config.policy,
             log: LogQueue::new(0),
             now: Now::default(),
+            clock: ClockWatch::default(),
+            reserved: BTreeMap::new(),
             transmits: VecDeque::new(),
             effects: VecDeque::new(),
             events: VecDeque::new(),
@@ -84,8 +90,27 @@ impl Context {
         index
     }
 
+    /// Takes the next index for an entry that is still to be made. It must be filled.
+    pub(crate) fn reserve(&mut self) -> u64 {
+        let index = self.log.reserve();
+        self.reserved.insert(index, self.clock.earliest_us());
+        index
+    }
+
     /// Gives a reserved index its entry.
-    pub(crate) fn fill(&mut self, index: u64, entry: Entry, need: Need, then: Vec<Then>) {
+    pub(crate) fn fill(&mut self, index: u64, mut entry: Entry, need: Need, then: Vec<Then>) {
+        let header = &mut entry.header;
+        if let Some(earliest_us) = self.reserved.remove(&index) {
+            // The clock was set back in between: the entry stands before the one that says so.
+            let behind_us = earliest_us.saturating_sub(header.time_us);
+            header.uncertainty_us = header.uncertainty_us.max(behind_us);
+        }
+        let wall = Wall {
+            unix_us: header.time_us,
+            uncertainty_us: header.uncertainty_us,
+        };
+        let is_anomaly = matches!(entry.record, Record::ClockAnomaly(_));
+        self.clock.logged(wall, is_anomaly);
         let place = entry.subject.map(|subject| {
             let (sequence, previous) = self.log.place(subject, index);
             SubjectPlace {

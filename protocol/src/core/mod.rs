@@ -14,6 +14,7 @@
 //! then sleep until [`Core::poll_timeout`] or the next input. Do local work (outcomes, commands)
 //! before messages.
 
+pub(crate) mod clock;
 pub mod config;
 pub(crate) mod context;
 pub(crate) mod log;
@@ -29,7 +30,7 @@ use crate::audit::header::Action;
 use crate::audit::record::{NodeRecord, Record, RecordError};
 use crate::case::owner::{CaseView, FetchTicket, Owner};
 use crate::case::reader::{LeaseView, OfferView, Reader};
-use crate::ids::{Fence, NodeId, SubjectId};
+use crate::ids::{Fence, NodeId, StudyId, SubjectId};
 use crate::io::{Command, CommandError, Effect, Event, Outcome, Transmit, Verdict};
 use crate::time::{BootId, Now, Tick, Wall};
 use crate::transfer::request::FetchStatus;
@@ -92,6 +93,7 @@ impl Core {
             wall,
             ..Now::default()
         };
+        self.replay_clock(&record, wall);
         self.apply(&record, index, then);
         self.replayed = index + 1;
         Ok(())
@@ -101,6 +103,9 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.ctx.now = now;
         self.ctx.log.resume_at(self.replayed);
+        if self.replayed > 0 {
+            self.at(now);
+        }
         self.log_node(Record::NodeStarted, String::new());
         if self
             .last_boot
@@ -119,7 +124,7 @@ impl Core {
 
     /// Stops in order: logs it.
     pub fn stop(&mut self, now: Now) {
-        self.ctx.now = now;
+        self.at(now);
         self.log_node(Record::NodeStopped, String::new());
     }
 
@@ -128,7 +133,7 @@ impl Core {
     /// # Errors
     /// [`CommandError`]: nothing was changed.
     pub fn handle_command(&mut self, command: Command, now: Now) -> Result<(), CommandError> {
-        self.ctx.now = now;
+        self.at(now);
         match &command {
             Command::ObjectStored { .. }
             | Command::CloseCase { .. }
@@ -149,7 +154,7 @@ impl Core {
 
     /// Takes a message from a node that the mesh authenticated.
     pub fn handle_message(&mut self, from: NodeId, message: Message, now: Now) -> Verdict {
-        self.ctx.now = now;
+        self.at(now);
         if self.ctx.roster.valid_node(&from, now.wall).is_err() {
             return Verdict::Reject("a message of no valid member");
         }
@@ -171,7 +176,7 @@ impl Core {
 
     /// Takes an advert off the gossip topic.
     pub fn handle_advert(&mut self, from: NodeId, envelope: &[u8], now: Now) -> Verdict {
-        self.ctx.now = now;
+        self.at(now);
         if envelope.len() > crate::limits::ADVERT_MAX {
             return Verdict::Reject("an advert that is too long");
         }
@@ -184,7 +189,7 @@ impl Core {
 
     /// Takes an effect's outcome.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: Now) {
-        self.ctx.now = now;
+        self.at(now);
         let id = match &outcome {
             Outcome::Durable { index } => {
                 let released = self.ctx.log.durable(*index);
@@ -229,7 +234,7 @@ impl Core {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.ctx.now = now;
+        self.at(now);
         if let Some(owner) = &mut self.owner {
             owner.timeout(&mut self.ctx);
         }
@@ -283,6 +288,13 @@ impl Core {
         self.owner.as_ref().map(Owner::views).unwrap_or_default()
     }
 
+    /// The studies that have or had a case at this hospital: none of them opens another.
+    #[must_use]
+    pub fn known_studies(&self) -> BTreeSet<StudyId> {
+        let owner = self.owner.as_ref();
+        owner.map(Owner::known_studies).unwrap_or_default()
+    }
+
     /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was made
     /// for others may go.
     #[must_use]
@@ -319,6 +331,32 @@ impl Core {
     #[must_use]
     pub const fn witnessed_size(&self) -> u64 {
         self.ctx.log.witnessed_size()
+    }
+
+    /// It is now `now`: a clock that was set is logged before anything else is.
+    fn at(&mut self, now: Now) {
+        self.ctx.now = now;
+        if let Some(reason) = self.ctx.clock.step(now) {
+            if self.ctx.log.is_full() {
+                // It is seen again with the next input.
+                return;
+            }
+            self.log_node(Record::ClockAnomaly, reason.to_owned());
+        }
+        self.ctx.clock.seen(now);
+    }
+
+    /// What an entry says of the clocks, for the steps after it.
+    fn replay_clock(&mut self, record: &Record, wall: Wall) {
+        let is_anomaly = matches!(record, Record::ClockAnomaly(_));
+        self.ctx.clock.logged(wall, is_anomaly);
+        if let Record::NodeStarted(node) | Record::NodeStopped(node) | Record::ClockAnomaly(node) =
+            record
+        {
+            let boot = BootId(node.boot.as_slice().try_into().unwrap_or_default());
+            let tick = Tick(node.tick);
+            self.ctx.clock.seen(Now { tick, boot, wall });
+        }
     }
 
     /// Applies a record to both machines.

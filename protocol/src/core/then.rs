@@ -28,6 +28,8 @@ pub(crate) enum OwnerStep {
     Granted(CaseId, Fence),
     /// The receipt is logged: fetching may begin.
     Received(CaseId, Fence),
+    /// The resumption is logged: the holder goes on.
+    Resumed(CaseId, Fence),
     /// The report is logged: acknowledge and deliver.
     Reported(CaseId, Fence),
 }

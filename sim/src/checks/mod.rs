@@ -2,6 +2,7 @@
 
 pub mod logged;
 pub mod one_reader;
+pub mod rests;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,14 @@ pub enum Broken {
         message: &'static str,
         /// What was missing.
         missing: &'static str,
+    },
+    /// A timer that names a time that has passed makes the node spin.
+    #[error("host {host} has done what was due, and it is still due: {what}")]
+    StillDue {
+        /// Whose timer.
+        host: usize,
+        /// What is due.
+        what: &'static str,
     },
     /// Promise 4, or the network never settles.
     #[error("nothing lost: not all of {of} cases were closed when all had time to be: {states:?}")]

@@ -2,7 +2,7 @@
 //! logged, cosigned.
 
 use super::Owner;
-use super::case::Granting;
+use super::case::{Granting, Unmade};
 use super::offer::{decision_record, refusal_sentence};
 use crate::audit::entry::Field;
 use crate::audit::header::{Action, Outcome as Logged};
@@ -54,8 +54,13 @@ impl Owner {
         {
             return Verdict::Ignore("the claim is being worked on");
         }
-        if self.recovering.is_some() || ctx.log.is_full() {
-            return Verdict::Ignore("leases from before the restart may still be held");
+        if ctx.log.is_full() {
+            return Verdict::Ignore("the log is behind");
+        }
+        if case.holds_lease() && case.lease.as_ref().is_some_and(|lease| lease.unheard) {
+            let reason = "after a restart it is not known yet whether somebody still reads it";
+            deny((from, offer), Denial::Unavailable, reason, &[], ctx);
+            return Verdict::Accept;
         }
         if !case.state.is_grantable() || case.granting.is_some() {
             deny(
@@ -65,6 +70,11 @@ impl Owner {
                 &[],
                 ctx,
             );
+            return Verdict::Accept;
+        }
+        let unmade = case.unmade.as_ref();
+        if let Some(unmade) = unmade.filter(|unmade| ctx.now.tick < unmade.until) {
+            deny((from, offer), Denial::Unavailable, &unmade.reason, &[], ctx);
             return Verdict::Accept;
         }
         self.judge_claim(id, (from, offer, to), claim, ctx)
@@ -105,7 +115,9 @@ impl Owner {
                 judged.decision.rules.clone(),
                 refusal_sentence(&judged.decision),
             );
-            self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            if case.is_new_refusal(&from, &rules) {
+                self.log_refusal(id, (from, Some(offer)), judged, ctx);
+            }
             deny((from, offer), Denial::Policy, &reason, &rules, ctx);
             return Verdict::Accept;
         }
@@ -128,6 +140,7 @@ impl Owner {
             facts: judged.facts,
             session,
             manifest: None,
+            volume: (0, 0),
         };
         self.prepare(id, granting, ctx);
         Verdict::Accept
@@ -165,16 +178,8 @@ impl Owner {
         let prepared = match outcome {
             Outcome::Prepared { prepared, .. } => prepared,
             Outcome::Failed { reason, .. } => {
-                let (node, offer) = (granting.node, granting.offer);
-                case.granting = None;
-                case.ring_due = Some(ctx.now.tick.plus(limits::RESEND_MAX));
-                ctx.tell(Event::Refused {
-                    case: id,
-                    node,
-                    rules: vec![],
-                    reason: reason.clone(),
-                });
-                return deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
+                let to = (granting.node, granting.offer);
+                return self.not_prepared(id, to, reason, ctx);
             }
             Outcome::Durable { .. }
             | Outcome::Witnessed { .. }
@@ -188,8 +193,10 @@ impl Owner {
             case.granting = None;
             return drop_release(made, ctx);
         }
+        case.unmade = None;
         granting.manifest = made;
-        let fence = ctx.log.reserve();
+        granting.volume = (prepared.bytes, prepared.objects);
+        let fence = ctx.reserve();
         let payload = grant_payload(granting, prepared, fence, &case.order.report_language, ctx);
         ctx.start(Pending::SignGrant(id, fence), |id| Effect::Sign {
             id,
@@ -197,6 +204,43 @@ impl Owner {
             payload_type: Grant::TYPE,
             payload,
         });
+    }
+
+    /// No release can be made: the claim is denied, it is tried again slowly, and people are told
+    /// when that goes on.
+    fn not_prepared(
+        &mut self,
+        id: CaseId,
+        (node, offer): (NodeId, OfferId),
+        reason: String,
+        ctx: &mut Context,
+    ) {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
+        case.granting = None;
+        let until = ctx.now.tick.plus(limits::RESEND_MAX);
+        case.ring_due = Some(until);
+        let before = case.unmade.as_ref();
+        let times = before.map_or(0, |unmade| unmade.times).saturating_add(1);
+        let paged = before.is_some_and(|unmade| unmade.paged);
+        let pages = !paged && times >= limits::UNMADE_PAGED && !ctx.log.is_full();
+        case.unmade = Some(Unmade {
+            reason: reason.clone(),
+            times,
+            until,
+            paged: paged || pages,
+        });
+        ctx.tell(Event::Refused {
+            case: id,
+            node,
+            rules: vec![],
+            reason: reason.clone(),
+        });
+        deny((node, offer), Denial::Unavailable, &reason, &[], ctx);
+        if pages {
+            self.escalate(id, format!("no release can be made: {reason}"), ctx);
+        }
     }
 
     /// The grant is signed: its entry takes the reserved index. A failure takes it too, as a
@@ -237,7 +281,7 @@ impl Owner {
             return;
         };
         let subject = Some(case.subject);
-        let (urgency, bytes, objects) = (case.urgency, case.study.bytes, case.study.objects);
+        let (urgency, (bytes, objects)) = (case.urgency, granting.volume);
         let hash = digest_of(&grant);
         let mut release = release_record(id, index, granting);
         release.grant = grant;
@@ -308,6 +352,7 @@ impl Owner {
             return;
         };
         lease.sendable = true;
+        lease.receipt_due = ctx.now.tick.plus(limits::UNRECEIPTED);
         lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         let node = lease.node;
         ctx.tell(Event::CaseState {

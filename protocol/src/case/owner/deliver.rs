@@ -13,18 +13,22 @@ use crate::ids::CaseId;
 use crate::io::{CommandError, Delivery, Effect, Event, Outcome};
 use crate::limits;
 
+/// Why a case is closed without a person.
+const ACKNOWLEDGED: &str = "the receiving system acknowledged the report";
+
 impl Owner {
     /// Starts a delivery.
     pub(super) fn deliver(&mut self, id: CaseId, ctx: &mut Context) {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
+        // Done or not, it is not due any more: what is under way plans its own repetition.
+        case.delivery_due = None;
         let Some(report) = &case.report else { return };
         if case.delivering || case.state != State::Reported {
             return;
         }
         case.delivering = true;
-        case.delivery_due = None;
         let delivery = Box::new(Delivery {
             case: id,
             studies: case.studies.clone(),
@@ -83,11 +87,17 @@ impl Owner {
             then,
         );
         if acknowledged {
-            self.close(
-                id,
-                "the receiving system acknowledged the report".to_owned(),
-                ctx,
-            );
+            self.close(id, ACKNOWLEDGED.to_owned(), ctx);
+        }
+    }
+
+    /// After a crash: closes what was acknowledged and not yet closed.
+    pub(super) fn close_acknowledged(&mut self, ctx: &mut Context) {
+        let cases = self.cases.values();
+        let open = cases.filter(|case| case.acknowledged && case.state == State::Delivered);
+        let open: Vec<CaseId> = open.map(|case| case.id).collect();
+        for id in open {
+            self.close(id, ACKNOWLEDGED.to_owned(), ctx);
         }
     }
 

@@ -142,6 +142,7 @@ impl Owner {
             return;
         };
         lease.fetchable = true;
+        lease.unheard = false;
         lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         let node = lease.node;
         ctx.tell(Event::CaseState {
@@ -185,7 +186,15 @@ impl Owner {
             return Verdict::Accept;
         }
         if let Some(current) = case.lease.as_mut().filter(|lease| lease.fence == fence) {
+            if current.resuming {
+                return Verdict::Ignore("the resumption is being logged");
+            }
+            if !current.receipted && ctx.now.tick > current.receipt_due {
+                // What was promised is kept: it runs out by itself.
+                return Verdict::Ignore("no receipt has come: the lease is not renewed");
+            }
             current.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
+            current.unheard = false;
             ctx.send(from, Message::Renewed(renew));
             return Verdict::Accept;
         }
@@ -208,8 +217,8 @@ impl Owner {
         Verdict::Accept
     }
 
-    /// Logs that the holder of an expired lease goes on.
-    pub(super) fn resume(&mut self, id: CaseId, lease: &Lease, then: Vec<Then>, ctx: &mut Context) {
+    /// Logs that the holder of an expired lease goes on; they do when that is durable.
+    pub(super) fn resume(&mut self, id: CaseId, lease: &Lease, said: Vec<Then>, ctx: &mut Context) {
         let note = CaseNote {
             case: id.to_vec(),
             fence: lease.fence.0,
@@ -217,11 +226,23 @@ impl Owner {
             peer: lease.node.to_vec(),
         };
         let fields = vec![(Field::Case, id.to_vec())];
+        let mut then = vec![Then::Owner(OwnerStep::Resumed(id, lease.fence))];
+        then.extend(said);
         self.log_of_lease((id, lease), (Record::LeaseResumed(note), fields), then, ctx);
         self.void_offers(id, Some(lease.node), ctx);
         if let Some(lease) = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut()) {
-            lease.fetchable = lease.receipted;
+            lease.resuming = true;
             lease.sendable = true;
+        }
+    }
+
+    /// The resumption is durable: images may be fetched again.
+    pub(super) fn resume_durable(&mut self, id: CaseId, fence: Fence, ctx: &Context) {
+        let lease = self.cases.get_mut(&id).and_then(|case| case.lease.as_mut());
+        if let Some(lease) = lease.filter(|lease| lease.fence == fence) {
+            lease.resuming = false;
+            lease.fetchable = lease.receipted;
+            lease.expires = ctx.now.tick.plus(lengthened(limits::LEASE));
         }
     }
 
@@ -283,7 +304,7 @@ impl Owner {
         Verdict::Accept
     }
 
-    /// The desk says that it dropped keys and plaintext.
+    /// The desk says that it dropped keys and plaintext: logged once, when the lease is over.
     pub(super) fn on_purged(&mut self, from: NodeId, end: &LeaseEnd, ctx: &mut Context) -> Verdict {
         let fence = Fence(end.fence);
         let Some((id, lease)) = self.lease_from(from, fence) else {
@@ -293,6 +314,14 @@ impl Owner {
             fence: fence.0,
             sequence: 0,
         });
+        let case = self.cases.get(&id);
+        if case.is_some_and(|case| case.is_current(fence) && case.holds_lease()) {
+            return Verdict::Ignore("a purge under a lease that stands");
+        }
+        if !end.purged {
+            // The end of access is logged with the lease's: this adds nothing to it.
+            return Verdict::Reject("a purge that says that nothing was purged");
+        }
         if let Some(index) = self.purged.get(&fence) {
             if ctx.log.is_durable(*index) {
                 ctx.send(from, ack);
@@ -306,7 +335,7 @@ impl Owner {
             to: from,
             message: ack,
         })];
-        self.log_access_end((id, &lease), end.purged, then, ctx);
+        self.log_access_end((id, &lease), true, then, ctx);
         Verdict::Accept
     }
 
@@ -349,15 +378,23 @@ impl Owner {
 
     /// Ends a lease that ran out.
     pub(super) fn expire_lease(&mut self, id: CaseId, ctx: &mut Context) {
-        let Some(case) = self.cases.get(&id) else {
+        let tick = ctx.now.tick;
+        let held = self.cases.get_mut(&id).filter(|case| case.holds_lease());
+        let Some(lease) = held.and_then(|case| case.lease.as_mut()) else {
             return;
         };
-        let Some(lease) = case.lease.clone() else {
-            return;
-        };
-        if !case.holds_lease() || ctx.now.tick < lease.expires || ctx.log.is_full() {
+        if tick < lease.due() {
             return;
         }
+        lease.look_again = None;
+        if tick < lease.expires {
+            return;
+        }
+        if ctx.log.is_full() {
+            lease.look_again = Some(tick.plus(limits::LOG_BEHIND));
+            return;
+        }
+        let lease = lease.clone();
         self.log_expiry(id, &lease, "no renewal in time", ctx);
     }
 

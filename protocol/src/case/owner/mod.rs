@@ -12,6 +12,7 @@ mod apply;
 mod case;
 mod claim;
 mod deliver;
+mod ended;
 mod lease;
 mod offer;
 mod report;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use case::Case;
 use crypto::digest::Digest;
+use ended::Ended;
 pub use view::{CaseView, FetchTicket};
 
 use crate::audit::record::{OrderRecord, StudyRecord};
@@ -42,6 +44,7 @@ pub(crate) struct Owner {
     offers: BTreeMap<OfferId, (CaseId, NodeId)>,
     fences: BTreeMap<Fence, CaseId>,
     by_study: BTreeMap<StudyId, CaseId>,
+    ended: Ended,
     orders: BTreeMap<OrderId, OrderRecord>,
     studies: BTreeMap<StudyId, StudyRecord>,
     quiet: BTreeMap<StudyId, Tick>,
@@ -56,8 +59,6 @@ pub(crate) struct Owner {
     unlogged_rings: BTreeSet<CaseId>,
     /// The order of the case that is being opened.
     pending_order: Vec<u8>,
-    /// Until then leases from before a restart may still be held: nothing is granted.
-    recovering: Option<Tick>,
 }
 
 impl Owner {
@@ -68,6 +69,7 @@ impl Owner {
             offers: BTreeMap::new(),
             fences: BTreeMap::new(),
             by_study: BTreeMap::new(),
+            ended: Ended::default(),
             orders: BTreeMap::new(),
             studies: BTreeMap::new(),
             quiet: BTreeMap::new(),
@@ -77,24 +79,26 @@ impl Owner {
             unlogged_reports: BTreeSet::new(),
             unlogged_rings: BTreeSet::new(),
             pending_order: Vec::new(),
-            recovering: None,
         }
     }
 
-    /// Goes on after replay: leases may still be held for one lease's length, deliveries are tried
-    /// again.
+    /// Goes on after replay: a lease that was held may still be held for its whole length, because
+    /// no renewal is logged; deliveries are tried again.
     pub(crate) fn start(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
         let held_until = tick.plus(lengthened(limits::LEASE));
         for case in self.cases.values_mut() {
+            let held = case.holds_lease();
             if let Some(lease) = &mut case.lease {
                 lease.expires = held_until;
+                lease.receipt_due = tick.plus(limits::UNRECEIPTED);
                 lease.sendable = true;
                 lease.fetchable = lease.receipted;
-                self.recovering = Some(held_until);
+                lease.unheard = held;
             }
             for past in case.past.values_mut() {
-                past.grace = tick.plus(limits::LEASE_GRACE);
+                let left = past.ending.map(|ending| ending.grace_left(ctx.now.wall));
+                past.grace = tick.plus(left.unwrap_or_default());
             }
             if case.state == crate::case::State::Reported {
                 case.delivery_due = Some(tick);
@@ -104,6 +108,7 @@ impl Owner {
                 Self::plan_escalation(case, ctx.now);
             }
         }
+        self.close_acknowledged(ctx);
     }
 
     pub(crate) fn command(
@@ -183,6 +188,7 @@ impl Owner {
             OwnerStep::Offered(case) => self.ring_durable(case, ctx),
             OwnerStep::Granted(case, fence) => self.grant_witnessed(case, fence, ctx),
             OwnerStep::Received(case, fence) => self.receipt_durable(case, fence, ctx),
+            OwnerStep::Resumed(case, fence) => self.resume_durable(case, fence, ctx),
             OwnerStep::Reported(case, fence) => self.report_durable(case, fence, ctx),
         }
     }
@@ -203,18 +209,15 @@ impl Owner {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due. Afterwards nothing is due before a later time, whatever could not be done:
+    /// else the node would spin.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
         let tick = ctx.now.tick;
-        if self.recovering.is_some_and(|until| tick >= until) {
-            self.recovering = None;
-        }
         self.describe_quiet_studies(ctx);
         let ids: Vec<CaseId> = self.cases.keys().copied().collect();
         for id in ids {
             self.expire_lease(id, ctx);
             self.send_due_offers(id, ctx);
-            self.escalate_if_due(id, ctx);
             if self
                 .cases
                 .get(&id)
@@ -222,6 +225,8 @@ impl Owner {
             {
                 self.offer_ring(id, ctx);
             }
+            // A ring without readers may make it due.
+            self.escalate_if_due(id, ctx);
             if self
                 .cases
                 .get(&id)
@@ -235,15 +240,12 @@ impl Owner {
     /// The earliest thing that is due, and why.
     pub(crate) fn next_timeout(&self) -> Option<(Tick, &'static str)> {
         let studies = self.quiet.values().map(|due| (*due, "a study is quiet"));
-        let recovery = self
-            .recovering
-            .map(|due| (due, "leases from before the restart end"));
         let cases = self.cases.values().flat_map(|case| {
             let grantable = case.state.is_grantable() && case.granting.is_none();
             let lease = case
                 .lease
                 .as_ref()
-                .map(|lease| (lease.expires, "a lease ends"));
+                .map(|lease| (lease.due(), "a lease ends"));
             let ring = case
                 .ring_due
                 .filter(|_| grantable)
@@ -265,6 +267,6 @@ impl Owner {
                 delivery,
             ]
         });
-        studies.chain(recovery).chain(cases.flatten()).min()
+        studies.chain(cases.flatten()).min()
     }
 }

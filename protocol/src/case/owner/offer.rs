@@ -80,7 +80,7 @@ impl Owner {
                 case.ring_due = case
                     .state
                     .is_grantable()
-                    .then(|| ctx.now.tick.plus(limits::RESEND));
+                    .then(|| ctx.now.tick.plus(limits::LOG_BEHIND));
             }
             return;
         }
@@ -131,7 +131,7 @@ impl Owner {
             };
             if judged.decision.allowed {
                 eligible.push((std::cmp::Reverse(on_duty.slots), node));
-            } else if case.refused.get(&node) != Some(&judged.decision.rules) {
+            } else if case.is_new_refusal(&node, &judged.decision.rules) {
                 refused.push((node, judged));
             }
         }
@@ -223,6 +223,7 @@ impl Owner {
             .values()
             .filter(|case| case.state.is_grantable() && case.asked.len() < limits::RING)
             .filter(|case| !case.asked.contains_key(&node))
+            .filter(|case| case.unmade.as_ref().is_none_or(|u| ctx.now.tick >= u.until))
             .filter(|case| !self.unlogged_rings.contains(&case.id))
             .map(|case| case.id)
             .collect();
@@ -239,10 +240,9 @@ impl Owner {
         judged: Judged,
         ctx: &mut Context,
     ) {
-        let Some(case) = self.cases.get_mut(&id) else {
+        let Some(case) = self.cases.get(&id) else {
             return;
         };
-        case.refused.insert(node, judged.decision.rules.clone());
         let reason = refusal_sentence(&judged.decision);
         let person = ctx
             .roster
@@ -262,6 +262,8 @@ impl Owner {
         let mut header = ctx
             .header(&record, Action::Execute)
             .with_urgency(case.urgency);
+        let subject = Some(case.subject);
+        self.apply(&record, 0, ctx.now);
         header.outcome = Logged::Refused as i32;
         header.from_country = judged.facts.hospital_country.clone();
         header.to_country = judged.facts.desk_country.clone();
@@ -279,7 +281,6 @@ impl Owner {
             rules,
             reason,
         };
-        let subject = Some(case.subject);
         let entry = Entry {
             record,
             header,
@@ -310,10 +311,22 @@ impl Owner {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
-        if case.escalate_due.is_none_or(|due| ctx.now.tick < due) || ctx.log.is_full() {
+        if case.escalate_due.is_none_or(|due| ctx.now.tick < due) {
+            return;
+        }
+        if ctx.log.is_full() {
+            case.escalate_due = Some(ctx.now.tick.plus(limits::LOG_BEHIND));
             return;
         }
         case.escalate_due = None;
+        self.escalate(id, "nobody has claimed the case in time".to_owned(), ctx);
+    }
+
+    /// Logs the escalation and pages, where the case's state allows it.
+    pub(super) fn escalate(&mut self, id: CaseId, reason: String, ctx: &mut Context) {
+        let Some(case) = self.cases.get(&id) else {
+            return;
+        };
         if case
             .state
             .after(crate::case::state::Step::Escalate)
@@ -322,7 +335,6 @@ impl Owner {
             return;
         }
         let (subject, urgency) = (case.subject, case.urgency);
-        let reason = "nobody has claimed the case in time".to_owned();
         let note = CaseNote {
             case: id.to_vec(),
             reason: reason.clone(),

@@ -56,7 +56,7 @@ impl Owner {
             | Outcome::Delivered { .. }
             | Outcome::Purged { .. } => return,
         };
-        if self.log_study(study, &description, ctx) && !self.by_study.contains_key(&study) {
+        if self.log_study(study, &description, ctx) && !self.had_case(&study) {
             self.open_case(study, description, ctx);
         }
     }
@@ -74,12 +74,11 @@ impl Owner {
                 .insert(study, ctx.now.tick.plus(limits::RESEND_MAX));
             return false;
         }
-        let known = self.studies.get(&study).map(|known| known.objects);
-        if known == Some(description.study.objects) {
+        if self.objects_logged(&study) == Some(description.study.objects) {
             return true;
         }
         let mut record = description.study.clone();
-        record.late = self.by_study.contains_key(&study);
+        record.late = self.had_case(&study);
         if record.late {
             let reason = "images arrived after the case was opened".to_owned();
             ctx.tell(Event::StudyWaits { study, reason });
@@ -128,7 +127,9 @@ impl Owner {
         if rule.disposition == Disposition::Local {
             return waits(ctx, "a rule keeps it to be read here");
         }
-        if self.cases.len() >= limits::CASES_MAX {
+        if self.live_cases() >= limits::CASES_MAX {
+            let again = ctx.now.tick.plus(limits::RESEND_MAX);
+            self.quiet.insert(study, again);
             return waits(
                 ctx,
                 "too many cases are open: it is opened when some have closed",
@@ -246,9 +247,11 @@ impl Owner {
             refused: std::collections::BTreeMap::new(),
             escalate_due: None,
             granting: None,
+            unmade: None,
             lease: None,
             past: std::collections::BTreeMap::new(),
             report: None,
+            acknowledged: false,
             delivery_due: None,
             delivering: false,
         };

@@ -1,0 +1,52 @@
+//! A core that cannot go on waits: its timer never names a time that has passed.
+
+use protocol::audit::header::Kind;
+use protocol::ids::StudyId;
+use protocol::io::Command;
+use protocol::limits;
+use protocol::wire::Message;
+
+use super::{ANNA, BORIS, Bench, HOSPITAL};
+use crate::world;
+
+/// The hospital's log takes no more: studies without orders, none of them durable.
+fn fill(bench: &mut Bench) {
+    bench.stuck = true;
+    for number in 0..limits::APPEND_QUEUE_MAX as u32 + 10 {
+        let mut bytes = [3; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        let study = StudyId::from_bytes(bytes);
+        let mut alone = world::describe(study);
+        alone.order = None;
+        bench.described.insert(study, alone);
+        let stored = bench.command(HOSPITAL, Command::ObjectStored { study });
+        stored.expect("a hospital");
+    }
+    bench.advance(6);
+}
+
+#[test]
+fn a_full_log_does_not_make_the_timers_spin() {
+    let mut bench = Bench::new();
+    bench.on_duty(ANNA);
+    bench.store(world::study_id(HOSPITAL, 1));
+    bench.lost = |message| matches!(message, Message::Offer(_));
+    bench.on_duty(BORIS);
+    bench.crash(ANNA);
+    bench.store(world::study_id(HOSPITAL, 2));
+    let states = |bench: &Bench| {
+        let cases = bench.cases();
+        let mut states: Vec<_> = cases.iter().map(|case| case.state).collect();
+        states.sort_unstable();
+        states
+    };
+    assert_eq!(states(&bench), ["offered", "reading"]);
+    fill(&mut bench);
+    // A lease runs out, a deadline passes: neither can be logged.
+    bench.advance(7_200);
+    assert_eq!(states(&bench), ["offered", "reading"]);
+    bench.unstick();
+    bench.advance(120);
+    assert_eq!(states(&bench), ["escalated", "escalated"]);
+    assert_eq!(bench.logged(Kind::LeaseExpired), 1);
+}
