@@ -193,6 +193,9 @@ pub enum Effect {
         id: EffectId,
         /// The studies whose objects are granted.
         studies: Vec<StudyId>,
+        /// The modalities that the policy was asked about: a study that has got images of another
+        /// one since is not released.
+        modalities: Vec<String>,
         /// The offer that names the release to its recipient.
         offer: OfferId,
         /// The desk's prekey.

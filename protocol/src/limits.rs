@@ -58,7 +58,7 @@ pub const CASES_MAX: usize = 4_096;
 pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Cases that ended and are still in memory: as many as may be open; the oldest goes beyond it.
-pub const ENDED_MAX: usize = CASES_MAX;
+pub const CASES_ENDED_MAX: usize = CASES_MAX;
 
 /// Studies remembered after their case was forgotten, so that a repeated or late object opens no
 /// second case: nine years of 300 studies a day, 64 MiB when full; the oldest goes beyond it.
@@ -101,7 +101,7 @@ pub const READS_MAX: usize = 256;
 
 /// Leases that are over at a desk and not yet acknowledged by their owners; the oldest is dropped
 /// beyond it.
-pub const ENDED_MAX: usize = 256;
+pub const LEASES_ENDED_MAX: usize = 256;
 
 /// How long a desk says that a lease is over to an owner that does not answer: a hospital may be
 /// down over a holiday.

@@ -38,7 +38,7 @@ pub(super) struct Given<'a> {
 pub(super) async fn start(
     given: Given<'_>,
     incoming: mpsc::Receiver<(NodeId, MeshStream)>,
-    known: Vec<StudyId>,
+    known: BTreeSet<StudyId>,
 ) -> anyhow::Result<Hospital> {
     let Given {
         settings,
@@ -145,7 +145,7 @@ fn sweep(vault: &Vault, life: &Life) {
 
 /// Tells the core of studies that were stored and that it has no case of: a crash may have come
 /// between the object's record and the core's hearing of it.
-fn unheard(vault: &Vault, handle: &DriverHandle, known: Vec<StudyId>, life: &Life) {
+fn unheard(vault: &Vault, handle: &DriverHandle, known: BTreeSet<StudyId>, life: &Life) {
     let (vault, handle) = (vault.clone(), handle.clone());
     life.tasks.spawn_blocking(move || {
         let studies = match vault.studies() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use protocol::audit::record::{OrderRecord, StudyRecord};
+use protocol::member::check::{is_country, is_language};
 use protocol::urgency::Urgency;
 use serde::Deserialize;
 
@@ -108,12 +109,22 @@ fn fill(order: OrderFile, blank: OrderRecord) -> Result<OrderRecord, Undone> {
             Undone("the order's urgency is none of stat, emergent, urgent, routine".to_owned())
         })?,
     };
+    let language = order.report_language.unwrap_or(blank.report_language);
+    if !is_language(&language) {
+        let reason = "the order's report_language is no language tag, as \"de\"";
+        return Err(Undone(reason.to_owned()));
+    }
+    let jurisdiction = order.jurisdiction.unwrap_or(blank.jurisdiction);
+    if !is_country(&jurisdiction) {
+        let reason = "the order's jurisdiction is no country, as \"DE\"";
+        return Err(Undone(reason.to_owned()));
+    }
     Ok(OrderRecord {
         question: order.question,
         history: order.history,
         urgency_ordered: urgency as u32,
-        report_language: order.report_language.unwrap_or(blank.report_language),
-        jurisdiction: order.jurisdiction.unwrap_or(blank.jurisdiction),
+        report_language: language,
+        jurisdiction,
         resident: order.resident,
         origin: "file".to_owned(),
         order: blank.order,

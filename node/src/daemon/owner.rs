@@ -85,6 +85,7 @@ impl OwnerPort for Owner {
     fn prepare(
         &self,
         studies: &[StudyId],
+        judged: &[String],
         offer: OfferId,
         prekey: [u8; 32],
     ) -> Result<Prepared, Undone> {
@@ -92,6 +93,11 @@ impl OwnerPort for Owner {
             let summary = self.vault.study(study).map_err(Undone::of)?;
             if summary.patient_conflict {
                 return Err(Undone(PATIENT_CONFLICT.to_owned()));
+            }
+            let now = image_modalities(&summary.modalities);
+            if let Some(other) = now.iter().find(|now| !judged.contains(now)) {
+                let reason = format!("images of {other} arrived after the case was opened");
+                return Err(Undone(reason));
             }
         }
         self.releases

@@ -78,11 +78,7 @@ async fn start_cases(
     let owner = hospital::owner(settings, &vault, &core.live_releases())?;
     let desk = reader::start((settings, trust, secrets), opener, life).await?;
     facts.log(log.clone(), log_key, vault.clone());
-    let known = core
-        .cases()
-        .into_iter()
-        .flat_map(|case| case.studies)
-        .collect();
+    let known = core.known_studies();
     let parts = Parts {
         core,
         clock: given.clock,

@@ -172,12 +172,16 @@ impl Effects {
             Effect::PrepareRelease {
                 id,
                 studies,
+                modalities,
                 offer,
                 prekey,
             } => {
                 let timeline = self.timeline.clone();
                 self.blocking(id, move || {
-                    let prepared = owner.ok_or_else(none)?.prepare(&studies, offer, prekey)?;
+                    let prepared =
+                        owner
+                            .ok_or_else(none)?
+                            .prepare(&studies, &modalities, offer, prekey)?;
                     let detail = json!({ "objects": prepared.objects });
                     timeline.note("prepared", prepared.bytes, detail);
                     Ok(Outcome::Prepared { id, prepared })

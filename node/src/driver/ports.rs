@@ -44,13 +44,15 @@ pub trait OwnerPort: Send + Sync + 'static {
     /// [`Undone`].
     fn describe(&self, study: StudyId) -> Result<StudyDescription, Undone>;
 
-    /// Makes a release for one recipient. Blocks.
+    /// Makes a release of studies for one recipient, if they have images of the `judged` modalities
+    /// alone. Blocks.
     ///
     /// # Errors
     /// [`Undone`].
     fn prepare(
         &self,
         studies: &[StudyId],
+        judged: &[String],
         offer: OfferId,
         prekey: [u8; 32],
     ) -> Result<Prepared, Undone>;

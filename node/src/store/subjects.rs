@@ -27,6 +27,9 @@ const KEY_ID_BYTES: usize = 8;
 /// What a sealed payload is longer than its plaintext, in bytes.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 1 + NAME_BYTES + KEY_ID_BYTES + sealing::OVERHEAD_BYTES;
 
+// Whatever the core puts into a payload can be sealed and kept.
+const _: () = assert!(protocol::limits::PAYLOAD_MAX + PAYLOAD_OVERHEAD_BYTES <= PAYLOAD_BYTES_MAX);
+
 /// Why a payload does not open.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {

@@ -156,10 +156,12 @@ impl Owner {
             granting.offer,
             granting.session.prekey,
         );
+        let modalities = granting.facts.study_modalities.clone();
         case.granting = Some(granting);
         let effect = |id| Effect::PrepareRelease {
             id,
             studies,
+            modalities,
             offer,
             prekey,
         };

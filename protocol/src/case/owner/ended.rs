@@ -36,7 +36,7 @@ impl Owner {
         let long_ago = wall.unix_us.checked_sub(micros(limits::ENDED_KEPT));
         while let Some((ended_us, id)) = self.ended.kept.first().copied() {
             let due = long_ago.is_some_and(|until| ended_us <= until);
-            if !due && self.ended.kept.len() <= limits::ENDED_MAX {
+            if !due && self.ended.kept.len() <= limits::CASES_ENDED_MAX {
                 return;
             }
             self.ended.kept.pop_first();

@@ -124,7 +124,7 @@ impl Reader {
         let ended = ended.filter_map(|(key, reading)| Some((over(reading)?, *key)));
         let mut ended: Vec<(u64, (NodeId, Fence))> = ended.collect();
         ended.sort_unstable();
-        let surplus = ended.len().saturating_sub(limits::ENDED_MAX);
+        let surplus = ended.len().saturating_sub(limits::LEASES_ENDED_MAX);
         for (_, key) in ended.into_iter().take(surplus) {
             self.leases.remove(&key);
         }

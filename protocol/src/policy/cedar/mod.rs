@@ -22,6 +22,13 @@ use request::{QuestionError, Template};
 /// What stands in [`Decision::errors`] when the question itself could not be put to the policy.
 pub const QUESTION: &str = "(question)";
 
+/// What stands in [`Decision::errors`] when more rules permit than a grant can name: a desk would
+/// refuse it.
+pub const REASONS: &str = "(reasons)";
+
+/// Longest basis of a decision, in bytes: it stands in the entry's header.
+const BASIS_MAX: usize = 4096;
+
 /// Longest identifier of a rule, in bytes: it stands in grants and log entries.
 const RULE_ID_MAX: usize = 64;
 
@@ -206,6 +213,9 @@ impl Decide for CedarPolicy {
             .filter(|basis| !basis.is_empty())
             .collect();
         let basis = basis.into_iter().collect::<Vec<_>>().join("; ");
+        if allowed && (rules.len() > limits::RULES_MAX || basis.len() > BASIS_MAX) {
+            return self.refused(vec![REASONS.to_owned()]);
+        }
         let rules = rules.into_iter().collect();
         Decision {
             allowed,
