@@ -230,31 +230,34 @@ fn write_synced(file: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     opened.sync_all()
 }
 
+/// Makes a folder and those above it that are missing, for their owner alone and durably. What is
+/// there already keeps its rights.
+///
+/// # Errors
+/// [`FileError::System`].
+pub fn create_folder(folder: &Path) -> Result<(), FileError> {
+    let above = match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        Some(_) | None => Path::new("."),
+    };
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => sync_folder(above),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && above != Path::new(".") => {
+            create_folder(above)?;
+            create_folder(folder)
+        }
+        Err(error) => Err(FileError::system(folder)(error)),
+    }
+}
+
 /// Makes a folder for secrets: its owner's alone. One that is there must not let others write.
 ///
 /// # Errors
 /// [`FileError::Writable`] or [`FileError::System`].
 pub fn create_secret_folder(folder: &Path) -> Result<(), FileError> {
-    match fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-    {
-        Ok(()) => {}
-        Err(source) => {
-            return Err(FileError::System {
-                file: folder.to_owned(),
-                source,
-            });
-        }
-    }
-    check_secret_folder(folder)?;
-    sync_folder(
-        folder
-            .parent()
-            .filter(|up| !up.as_os_str().is_empty())
-            .unwrap_or(Path::new(".")),
-    )
+    create_folder(folder)?;
+    check_secret_folder(folder)
 }
 
 /// Refuses a folder of secrets in which others could exchange files.

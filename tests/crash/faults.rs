@@ -361,11 +361,11 @@ impl<'w> Run<'w> {
 }
 
 /// How a cause is said: by us with the mend, or in the system's words.
-fn cause(kind: Option<Kind>) -> [&'static str; 3] {
+fn cause(kind: Option<Kind>) -> [&'static str; 2] {
     match kind {
-        Some(Kind::Enospc) => ["disk full", "No space left", "no storage space"],
+        Some(Kind::Enospc) => ["disk full", "No space left"],
         Some(Kind::Eio | Kind::DieBefore | Kind::DieAfter | Kind::DieTorn) | None => {
-            ["I/O error", "Input/output error", "uncategorized"]
+            ["I/O error", "Input/output error"]
         }
     }
 }

@@ -203,8 +203,6 @@ pub fn run() -> Result<()> {
     let (seed, slices) = (2, SLICES);
     let sender = Sender::new(&world, SynthConfig { seed, slices })?;
     let plan = faults.plan(&world.folder(Who::Hospital))?.shadow();
-    // The receiving system's folder is there before the first report.
-    fs::create_dir_all(world.reports())?;
     let net = Net::new(&world);
     net.witness.run()?;
     net.reader.run()?;

@@ -1,8 +1,6 @@
 //! Delivery of a report into a folder: the exact envelope, and a text that a person can read.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crypto::digest::Digest;
@@ -22,9 +20,7 @@ use crate::files::{self, Readers};
 pub fn to_folder(folder: &Path, delivery: &Delivery) -> Result<Delivered, Undone> {
     // It names a patient: a folder that is made here is for the node's user alone. Whoever fetches
     // reports as another user makes the folder first, with the rights that it needs.
-    let mut make = fs::DirBuilder::new();
-    make.recursive(true).mode(0o700);
-    make.create(folder).map_err(Undone::of)?;
+    files::create_folder(folder).map_err(Undone::of)?;
     let digest = Digest::sha256(&delivery.report).to_hex();
     let name = format!("{}-{}", delivery.case, digest.get(..16).unwrap_or_default());
     let keep = |ending: &str, bytes: &[u8]| {

@@ -13,6 +13,8 @@ use crate::dicom::split::{BulkRange, Identifiers, Split, inflate, split};
 use crate::dicom::syntax::{self, Encoding, TransferSyntax};
 use crate::driver::{AskError, DriverHandle, clock};
 use crate::store::StoreError;
+use crate::store::disk::Cause;
+use crate::store::index::IndexError;
 use crate::store::objects::{BulkSpec, Frame, ObjectMeta, Put, StudyFields};
 use crate::store::spool::{self, SpoolError, SpoolFile, SpoolReader};
 
@@ -178,6 +180,11 @@ fn refusal(error: &StoreError) -> StoreRefusal {
     tracing::error!(%error, "the store refuses an instance");
     match error {
         StoreError::OutOfSpace { .. } | StoreError::TableFull(_) | StoreError::QuarantineFull => {
+            StoreRefusal::OutOfResources
+        }
+        StoreError::Disk(disk) | StoreError::Index(IndexError::Disk(disk))
+            if disk.cause == Cause::Full =>
+        {
             StoreRefusal::OutOfResources
         }
         StoreError::Limit(_) => StoreRefusal::CannotUnderstand,

@@ -16,15 +16,15 @@ mod handle;
 pub mod log;
 pub mod ports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::core::Core;
 use protocol::ids::NodeId;
-use protocol::io::{Effect, Outcome, Transmit, Verdict};
+use protocol::io::{CommandError, Effect, Outcome, Transmit, Verdict};
 use protocol::time::Now;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -121,6 +121,9 @@ pub struct Driver {
     sends: JoinSet<NodeId>,
     sending: BTreeMap<NodeId, usize>,
     timeline: Timeline,
+    /// Commands whose entry is on its way, with the size of the log that holds it: they are answered
+    /// when it is durable. The log's queue bounds them, for each has an entry in it.
+    promised: VecDeque<(u64, oneshot::Sender<Result<(), CommandError>>)>,
 }
 
 impl Driver {
@@ -154,6 +157,7 @@ impl Driver {
             sends: JoinSet::new(),
             sending: BTreeMap::new(),
             timeline,
+            promised: VecDeque::new(),
         }
     }
 
@@ -199,6 +203,7 @@ impl Driver {
                 Some(LogNews::Durable(0)) => {}
                 Some(LogNews::Durable(size)) => {
                     self.outcome(Outcome::Durable { index: size - 1 });
+                    self.keep_promises(size);
                 }
                 Some(LogNews::Witnessed(size)) => {
                     self.timeline.note("cosigned", 0, serde_json::json!({ "size": size }));
@@ -225,12 +230,31 @@ impl Driver {
         self.core.handle_outcome(outcome, now);
     }
 
+    /// Answers those whose entries are durable now: the log has `size` of them.
+    fn keep_promises(&mut self, size: u64) {
+        while let Some((end, reply)) = self.promised.pop_front() {
+            if end > size {
+                return self.promised.push_front((end, reply));
+            }
+            // A client that went away wants no answer.
+            let _ = reply.send(Ok(()));
+        }
+    }
+
     fn ask(&mut self, ask: Ask) {
         let now = self.now();
         // A client that went away wants no answer.
         match ask {
             Ask::Do(command, reply) => {
-                let _ = reply.send(self.core.handle_command(*command, now));
+                let before = self.core.log_end();
+                let done = self.core.handle_command(*command, now);
+                let end = self.core.log_end();
+                match done {
+                    Ok(()) if end > before => self.promised.push_back((end, reply)),
+                    done => {
+                        let _ = reply.send(done);
+                    }
+                }
             }
             Ask::Show(reply) => {
                 let (cases, offers) = (self.core.cases(), self.core.offers());

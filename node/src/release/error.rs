@@ -51,12 +51,14 @@ pub enum ReleaseError {
     #[error(transparent)]
     Segment(#[from] SegmentError),
     /// The folder of releases failed.
-    #[error("the folder of releases: {action} failed ({kind})")]
+    #[error("the folder of releases: {action} failed: {}", words(*kind, *errno))]
     Disk {
         /// What was being done.
         action: &'static str,
-        /// The operating system's answer.
+        /// The operating system's answer, by kind.
         kind: io::ErrorKind,
+        /// Its number, which has better words.
+        errno: Option<i32>,
     },
     /// The list of a release's files is not what was written.
     #[error("the list of a release's files is damaged; make the release again")]
@@ -72,6 +74,15 @@ impl ReleaseError {
         move |error| Self::Disk {
             action,
             kind: error.kind(),
+            errno: error.raw_os_error(),
         }
+    }
+}
+
+/// The system's own words where it gave a number.
+fn words(kind: io::ErrorKind, errno: Option<i32>) -> String {
+    match errno {
+        Some(number) => io::Error::from_raw_os_error(number).to_string(),
+        None => kind.to_string(),
     }
 }

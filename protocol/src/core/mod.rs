@@ -295,6 +295,13 @@ impl Core {
         owner.map(Owner::known_studies).unwrap_or_default()
     }
 
+    /// How many entries the log has when everything that was decided so far is in it. An answer to
+    /// a person that promises an entry waits until the log is that long.
+    #[must_use]
+    pub fn log_end(&self) -> u64 {
+        self.ctx.log.next()
+    }
+
     /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was made
     /// for others may go.
     #[must_use]

@@ -83,13 +83,17 @@ impl Store {
         let mut placed = Placed::new(&self.layout, &self.locks);
         let parts = seal::seal(&mut placed, meta, header, bulks, source)?;
         let record = ObjectRecord::new(meta, parts, header);
-        match self.commit(meta, header, &names, &record)? {
-            None => {
+        match self.commit(meta, header, &names, &record) {
+            Ok(None) => {
                 placed.keep();
                 Ok(Put::New(record.id))
             }
+            Err(error) => {
+                placed.leave();
+                Err(error)
+            }
             // Another thread stored this UID while this one sealed: its bytes stay.
-            Some(known) => {
+            Ok(Some(known)) => {
                 drop(placed);
                 self.put_known((meta, header), bulks, source, &known)
             }

@@ -52,8 +52,13 @@ impl Store {
         let record = ObjectRecord::new(meta, parts, header);
         let mut batch = Batch::default();
         self.put_object(&mut batch, Family::Quarantine, &key, (&record, header))?;
-        self.index.commit(batch)?;
-        placed.keep();
+        match self.index.commit(batch) {
+            Ok(()) => placed.keep(),
+            Err(error) => {
+                placed.leave();
+                return Err(error.into());
+            }
+        }
         Ok(Put::Conflict(record.id))
     }
 

@@ -54,6 +54,14 @@ impl<'a> Placed<'a> {
         self.kept = true;
     }
 
+    /// Nobody knows whether the record is committed: it may be there after the next start, whatever
+    /// the disk said, and its files must be there too. They stay, and stay in flight for as long as
+    /// this process runs, so that no sweep takes them before then.
+    pub(super) fn leave(mut self) {
+        self.kept = true;
+        self.files.clear();
+    }
+
     /// Syncs a finished file and gives it its name. A crash on the way leaves a temporary file,
     /// or a sealed file without a record; both are swept.
     fn place(&mut self, file: TempFile, name: Digest) -> Result<(), StoreError> {
