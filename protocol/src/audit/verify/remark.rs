@@ -103,12 +103,12 @@ impl fmt::Display for Remark {
                 "whether the council signed a newer quorum file than serial number {serial}"
             ),
             Self::Revocation => f.write_str(
-                "whether a credential was suspended or revoked before its end: no statement of that \
-                 is in an archive",
+                "whether a credential was suspended or revoked before its end: no archive has a \
+                 statement of that",
             ),
             Self::PolicyUnsigned => f.write_str(
-                "whether the consortium agreed to the policy: entries and grants commit to its text, \
-                 the council signed neither it nor the schema",
+                "whether the consortium agreed to the policy: entries and grants commit to its \
+                 text, the council signed neither it nor the schema",
             ),
             Self::AfterCheckpoint => f.write_str(
                 "what the log holds beyond its checkpoint, and what was never logged: only other \
