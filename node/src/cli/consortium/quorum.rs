@@ -28,8 +28,8 @@ pub(in crate::cli) struct Quorum {
     /// Signed copies of the request, to put together; once for each.
     #[arg(long, value_name = "FILE")]
     signed: Vec<PathBuf>,
-    /// Where to write the request, or what enough of the council signed. A node looks for that beside
-    /// the quorum file, under the same name with the ending `envelope`.
+    /// Where to write the request, or what enough of the council signed. A node looks for that
+    /// beside the quorum file, under the same name with the ending `envelope`.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

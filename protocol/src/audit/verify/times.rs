@@ -1,18 +1,19 @@
 //! The entries' times, against one another and against the witnesses'.
 //!
-//! **One another.** An entry's time is `time ± uncertainty`. No entry lies before an earlier one: it
-//! is a fault where `time + uncertainty + SIGNING_US` is less than the greatest `time - uncertainty`
-//! since the last `ClockAnomaly`, which counts itself, or since the log's beginning.
+//! **One another.** An entry's time is `time ± uncertainty`. No entry lies before an earlier one:
+//! it is a fault where `time + uncertainty + SIGNING_US` is less than the greatest
+//! `time - uncertainty` since the last `ClockAnomaly`, which counts itself, or since the log's
+//! beginning.
 //!
 //! **A clock that was set back.** The node logs that first: the `ClockAnomaly` precedes every entry
 //! that is dated by the clock as set, the start of the node too if it was set while the node was
 //! down, and it carries the earlier time itself. So it is held against what stands before it, which
-//! gives the jump (a finding, never a fault), and what stands behind it is held against it alone. An
-//! entry that is dated by the clock as set and stands before the anomaly is not explained by it, not
-//! even at an index that was reserved before the clock was set.
+//! gives the jump (a finding, never a fault), and what stands behind it is held against it alone.
+//! An entry that is dated by the clock as set and stands before the anomaly is not explained by it,
+//! not even at an index that was reserved before the clock was set.
 //!
-//! **The witnesses.** A jump explains nothing to them: an entry that is dated before a cosignature on
-//! a tree without it, or after one on a tree with it, is a finding whatever the node says.
+//! **The witnesses.** A jump explains nothing to them: an entry that is dated before a cosignature
+//! on a tree without it, or after one on a tree with it, is a finding whatever the node says.
 
 use std::collections::BTreeMap;
 

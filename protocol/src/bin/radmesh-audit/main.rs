@@ -28,8 +28,8 @@ struct Arguments {
 enum Command {
     /// Verify archives, each by itself and all against one another.
     ///
-    /// Exit code 0 only if everything holds, by the genesis given; 1 if anything fails; 2 if an archive
-    /// cannot be opened; 3 if every check holds by a genesis that came with the archive.
+    /// Exit code 0 only if everything holds, by the genesis given; 1 if anything fails; 2 if an
+    /// archive cannot be opened; 3 if every check holds by a genesis that came with the archive.
     Verify {
         /// Folders written by `radmesh audit export`.
         #[arg(required = true, value_name = "DIR")]

@@ -1,5 +1,5 @@
-//! Who must cosign is the council's word. An archive whose log, or whose packer, chose it for itself
-//! is refused.
+//! Who must cosign is the council's word. An archive whose log, or whose packer, chose it for
+//! itself is refused.
 
 use super::attacks::{fault, with};
 use super::world::{self, Files, World};
