@@ -234,8 +234,8 @@ pub enum Effect {
         /// Its owner.
         owner: NodeId,
     },
-    /// Remove what was made for a release that can no longer be granted or fetched. No outcome: what
-    /// stays is removed at the next start (see [`crate::core::Core::live_releases`]).
+    /// Remove what was made for a release that can no longer be granted or fetched. No outcome:
+    /// what stays is removed at the next start (see [`crate::core::Core::live_releases`]).
     DropRelease {
         /// SHA-256 of the sealed manifest.
         manifest: Digest,

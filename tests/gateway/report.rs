@@ -1,4 +1,4 @@
-//! A report at a receiver that is not ours: DCMTK's storage SCP takes it, its reader understands it.
+//! A report at a receiver that is not ours: DCMTK takes it, and its reader understands it.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};

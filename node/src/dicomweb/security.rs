@@ -77,8 +77,8 @@ impl Guard {
     /// [`Refused`].
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let host = single(headers, &HOST).ok_or(Refused::Host)?;
-        // A name that was rebound to loopback is what this is against. Some clients (dicomweb-client
-        // of Python is one) leave the port away, which names no other machine.
+        // A name that was rebound to loopback is what this is against. Some clients
+        // (dicomweb-client of Python is one) leave the port away, which names no other machine.
         if !self.is_ours(host) && !is_loopback(host) {
             return Err(Refused::Host);
         }

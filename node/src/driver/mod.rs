@@ -121,8 +121,8 @@ pub struct Driver {
     sends: JoinSet<NodeId>,
     sending: BTreeMap<NodeId, usize>,
     timeline: Timeline,
-    /// Commands whose entry is on its way, with the size of the log that holds it: they are answered
-    /// when it is durable. The log's queue bounds them, for each has an entry in it.
+    /// Commands whose entry is on its way, with the size of the log that holds it: they are
+    /// answered when it is durable. The log's queue bounds them, for each has an entry in it.
     promised: VecDeque<(u64, oneshot::Sender<Result<(), CommandError>>)>,
 }
 

@@ -302,8 +302,8 @@ impl Core {
         self.ctx.log.next()
     }
 
-    /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was made
-    /// for others may go.
+    /// The releases that may still be fetched from, by SHA-256 of the sealed manifest. What was
+    /// made for others may go.
     #[must_use]
     pub fn live_releases(&self) -> BTreeSet<Digest> {
         let owner = self.owner.as_ref();
