@@ -22,6 +22,8 @@ pub struct OnDuty {
     pub country: String,
     /// Reads that can be taken on.
     pub slots: u32,
+    /// Since when the desk is on duty without a break, microseconds since the Unix epoch.
+    pub since_us: u64,
 }
 
 /// Why an advert is not taken in.
@@ -73,8 +75,10 @@ impl Directory {
             expires_us: advert.expires_us,
             country: advert.country,
             slots: advert.slots,
+            since_us: advert.since_us,
         };
-        let came = was == 0 && on_duty.slots > 0;
+        let again = known.is_some_and(|known| known.since_us < on_duty.since_us);
+        let came = (was == 0 || again) && on_duty.slots > 0;
         self.readers.insert(node, on_duty);
         Ok(came)
     }

@@ -1,4 +1,5 @@
-//! A core that cannot go on waits: its timer never names a time that has passed.
+//! A core that cannot go on waits, with a timer that is yet to come; a desk that was off is asked
+//! again.
 
 use protocol::audit::header::Kind;
 use protocol::ids::StudyId;
@@ -49,4 +50,19 @@ fn a_full_log_does_not_make_the_timers_spin() {
     bench.advance(120);
     assert_eq!(states(&bench), ["escalated", "escalated"]);
     assert_eq!(bench.logged(Kind::LeaseExpired), 1);
+}
+
+#[test]
+fn a_desk_that_was_off_is_asked_again() {
+    let mut bench = Bench::new();
+    bench.lost = |message| matches!(message, Message::Offer(_));
+    bench.on_duty(ANNA);
+    bench.store(world::study_id(HOSPITAL, 1));
+    assert_eq!(bench.case().state, "offered");
+    bench.lost = |_| false;
+    bench.restart(ANNA, 5);
+    assert_eq!(bench.case().state, "offered");
+    // At once, and not when the ring is repeated.
+    bench.on_duty(ANNA);
+    assert_eq!(bench.case().state, "reading");
 }

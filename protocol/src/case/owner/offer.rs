@@ -216,7 +216,8 @@ impl Owner {
         self.send_due_offers(id, ctx);
     }
 
-    /// A reader came on duty: ask them where nobody is being asked.
+    /// A reader came on duty: ask them where there is room in the ring, and again where they were
+    /// asked before.
     pub(super) fn ask_newcomer(&mut self, node: NodeId, ctx: &mut Context) {
         let waiting: Vec<CaseId> = self
             .cases
@@ -229,6 +230,20 @@ impl Owner {
             .collect();
         for id in waiting {
             self.offer_ring(id, ctx);
+        }
+        // A desk that was off has forgotten what it was asked.
+        let asked: Vec<CaseId> = self
+            .cases
+            .values_mut()
+            .filter(|case| case.state.is_grantable() && case.asked.contains_key(&node))
+            .map(|case| {
+                case.staggered.retain(|(_, waiting)| *waiting != node);
+                case.staggered.push((ctx.now.tick, node));
+                case.id
+            })
+            .collect();
+        for id in asked {
+            self.send_due_offers(id, ctx);
         }
     }
 

@@ -58,6 +58,7 @@ impl Reader {
             slots: self.advertised,
             subspecialties: Vec::new(),
             modalities: Vec::new(),
+            since_us: *self.on_duty_since_us.get_or_insert(issued_us),
         };
         let payload = advert.encode_to_vec();
         ctx.start(Pending::SignAdvert, |id| Effect::Sign {

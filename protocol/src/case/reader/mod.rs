@@ -47,6 +47,8 @@ pub(crate) struct Reader {
     started: bool,
     advert_due: Option<Tick>,
     last_advert_us: u64,
+    /// When this desk came on duty, since it was started.
+    on_duty_since_us: Option<u64>,
     offers: BTreeMap<OfferId, Offered>,
     /// The newest offers that were claimed, in order.
     claimed: VecDeque<OfferId>,
@@ -63,6 +65,7 @@ impl Reader {
             started: false,
             advert_due: None,
             last_advert_us: 0,
+            on_duty_since_us: None,
             offers: BTreeMap::new(),
             claimed: VecDeque::new(),
             leases: BTreeMap::new(),
