@@ -1,6 +1,8 @@
 //! The demo as a whole: real processes on the default input (or the synthetic CT alone, on a
 //! machine without it), and its archives in the hands of the regulator's tool.
 
+mod readme;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
