@@ -32,8 +32,8 @@ pub struct Advert {
     /// Modalities offered in this shift (a part of the credential's).
     #[prost(string, repeated, tag = "8")]
     pub modalities: Vec<String>,
-    /// Since when this desk is on duty without a break, likewise: a later time than before says that
-    /// it has forgotten its offers.
+    /// Since when this desk is on duty without a break, likewise: a later time than before says
+    /// that it has forgotten its offers.
     #[prost(uint64, tag = "9")]
     pub since_us: u64,
 }
