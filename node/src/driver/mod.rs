@@ -20,9 +20,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::case::reader::{PURGED, PURGING, REPORTED, UNSIGNED};
 use protocol::core::Core;
-use protocol::ids::NodeId;
-use protocol::io::{CommandError, Effect, Outcome, Transmit, Verdict};
+use protocol::ids::{Fence, NodeId};
+use protocol::io::{Command, CommandError, Effect, Event, Outcome, Transmit, Verdict};
 use protocol::time::Now;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -124,6 +125,8 @@ pub struct Driver {
     /// Commands whose entry is on its way, with the size of the log that holds it: they are
     /// answered when it is durable. The log's queue bounds them, for each has an entry in it.
     promised: VecDeque<(u64, oneshot::Sender<Result<(), CommandError>>)>,
+    /// Reports that are being signed: at most one a lease.
+    reports: BTreeMap<(NodeId, Fence), oneshot::Sender<Result<(), CommandError>>>,
 }
 
 impl Driver {
@@ -158,6 +161,7 @@ impl Driver {
             sending: BTreeMap::new(),
             timeline,
             promised: VecDeque::new(),
+            reports: BTreeMap::new(),
         }
     }
 
@@ -177,6 +181,8 @@ impl Driver {
         let last = self.log.wait_for_all();
         if tokio::time::timeout(LAST_ENTRIES, last).await.is_err() {
             tracing::warn!("the last entries were not durable in time");
+        } else {
+            self.keep_promises(u64::MAX);
         }
         Ok(())
     }
@@ -230,6 +236,59 @@ impl Driver {
         self.core.handle_outcome(outcome, now);
     }
 
+    /// Has the core handle a command. The answer to one that appends waits for its entry, and that
+    /// to a report for its signature first.
+    fn command(&mut self, command: Command, reply: oneshot::Sender<Result<(), CommandError>>) {
+        let report = match &command {
+            Command::Report { owner, fence, .. } => Some((*owner, *fence)),
+            Command::ObjectStored { .. }
+            | Command::CloseCase { .. }
+            | Command::CancelCase { .. }
+            | Command::Served { .. }
+            | Command::Advertise { .. }
+            | Command::Claim { .. }
+            | Command::HandBack { .. } => None,
+        };
+        let now = self.now();
+        let before = self.core.log_end();
+        let done = self.core.handle_command(command, now);
+        let end = self.core.log_end();
+        match (done, report) {
+            (Ok(()), Some(key)) => {
+                self.reports.insert(key, reply);
+            }
+            (Ok(()), None) if end > before => self.promised.push_back((end, reply)),
+            (done, _) => {
+                // A client that went away wants no answer.
+                let _ = reply.send(done);
+            }
+        }
+    }
+
+    /// What an event says of a report that somebody waits for.
+    fn report_news(&mut self, event: &Event) {
+        let Event::LeaseState {
+            fence,
+            owner,
+            state,
+        } = event
+        else {
+            return;
+        };
+        let is_lost = [PURGING, PURGED, UNSIGNED].contains(state);
+        if !is_lost && *state != REPORTED {
+            return;
+        }
+        let Some(reply) = self.reports.remove(&(*owner, *fence)) else {
+            return;
+        };
+        if !is_lost {
+            return self.promised.push_back((self.core.log_end(), reply));
+        }
+        let lost = "the report is not signed: the lease is over, or the key refused; keep the text";
+        let _ = reply.send(Err(CommandError::NotNow(lost)));
+    }
+
     /// Answers those whose entries are durable now: the log has `size` of them.
     fn keep_promises(&mut self, size: u64) {
         while let Some((end, reply)) = self.promised.pop_front() {
@@ -245,17 +304,7 @@ impl Driver {
         let now = self.now();
         // A client that went away wants no answer.
         match ask {
-            Ask::Do(command, reply) => {
-                let before = self.core.log_end();
-                let done = self.core.handle_command(*command, now);
-                let end = self.core.log_end();
-                match done {
-                    Ok(()) if end > before => self.promised.push_back((end, reply)),
-                    done => {
-                        let _ = reply.send(done);
-                    }
-                }
-            }
+            Ask::Do(command, reply) => self.command(*command, reply),
             Ask::Show(reply) => {
                 let (cases, offers) = (self.core.cases(), self.core.offers());
                 let _ = reply.send(Views {
@@ -338,6 +387,7 @@ impl Driver {
             self.send(transmit);
         }
         while let Some(event) = self.core.poll_event() {
+            self.report_news(&event);
             events::tell(&self.timeline, &event);
         }
         Ok(())

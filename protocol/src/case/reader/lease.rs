@@ -159,13 +159,20 @@ impl Reading {
             Phase::Accepted => "leased",
             Phase::Reading if self.held_until.is_none() => "lease lost",
             Phase::Reading => "reading",
-            Phase::Reported => "reported",
+            Phase::Reported => REPORTED,
             Phase::HandingBack => "handed back",
-            Phase::Purging => "purging",
-            Phase::Purged => "purged",
+            Phase::Purging => PURGING,
+            Phase::Purged => PURGED,
         }
     }
 }
+
+/// A lease whose report is signed, and logged next.
+pub const REPORTED: &str = "reported";
+/// A lease whose keys and plaintext are going.
+pub const PURGING: &str = "purging";
+/// A lease whose keys and plaintext are gone.
+pub const PURGED: &str = "purged";
 
 impl Reader {
     /// Does what is due for one lease.

@@ -21,8 +21,9 @@ mod report;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub use lease::LeaseView;
+pub use lease::{LeaseView, PURGED, PURGING, REPORTED};
 pub use offer::OfferView;
+pub use report::UNSIGNED;
 
 use lease::Reading;
 use offer::Offered;
@@ -153,13 +154,14 @@ impl Reader {
     }
 
     pub(crate) fn timeout(&mut self, ctx: &mut Context) {
-        self.advertise_if_due(ctx);
         self.resend_claims(ctx);
         self.forget_ended(ctx.now.wall);
         let keys: Vec<(NodeId, Fence)> = self.leases.keys().copied().collect();
         for key in keys {
             self.tend(key, ctx);
         }
+        // Last: what came before may have freed a slot.
+        self.advertise_if_due(ctx);
     }
 
     pub(crate) fn next_timeout(&self) -> Option<(Tick, &'static str)> {

@@ -18,6 +18,9 @@ use crate::wire::case::{ReportAck, ReportMessage};
 use crypto::envelope::digest_of;
 use prost::Message as _;
 
+/// What is told of a lease whose report could not be signed, or no longer.
+pub const UNSIGNED: &str = "report not signed";
+
 impl Reader {
     pub(super) fn report(
         &mut self,
@@ -86,15 +89,17 @@ impl Reader {
             return;
         };
         reading.signing = false;
+        let unsigned = Event::LeaseState {
+            fence: key.1,
+            owner: key.0,
+            state: UNSIGNED,
+        };
         let Outcome::Signed { envelope, .. } = outcome else {
-            return ctx.tell(Event::LeaseState {
-                fence: key.1,
-                owner: key.0,
-                state: "report not signed",
-            });
+            return ctx.tell(unsigned);
         };
         if reading.phase != Phase::Reading {
-            return;
+            // The lease ended meanwhile: whoever wrote the report must hear of it.
+            return ctx.tell(unsigned);
         }
         let hash = digest_of(&envelope);
         let grant_hash = reading.grant_hash;
