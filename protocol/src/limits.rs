@@ -44,8 +44,9 @@ pub const SECTIONS_MAX: usize = 64;
 /// fan-out.
 pub const ADVERT_MAX: usize = 8 << 10;
 
-/// The longest report text, in bytes: forty dense pages.
-pub const REPORT_MAX: usize = 256 << 10;
+/// The longest report, in bytes: [`OBJECTS_MAX`] opened objects by their identifiers, and thirty
+/// dense pages.
+pub const REPORT_MAX: usize = 880 << 10;
 
 /// The longest leaf entry, in bytes: C2SP tlog-tiles gives its length in a `u16`.
 pub const ENTRY_MAX: usize = 65_535;
@@ -56,6 +57,10 @@ pub const CASES_MAX: usize = 4_096;
 /// How long a case that ended stays in memory: a desk that was off for a holiday still brings its
 /// late report or its purge attestation.
 pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Delivered cases that nobody has closed: a folder acknowledges nothing, and a person may be away
+/// for some months of a busy hospital.
+pub const CASES_UNCLOSED_MAX: usize = 1 << 16;
 
 /// Cases that ended and are still in memory: as many as may be open; the oldest goes beyond it.
 pub const CASES_ENDED_MAX: usize = CASES_MAX;
@@ -82,6 +87,10 @@ pub const RING_STAGGER: Duration = Duration::from_millis(250);
 
 /// How long a ring may stay unanswered before the next one.
 pub const RING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Offers that a desk gets again when it comes back: more wait for the ring to be repeated. Far
+/// below what may be under way to one peer.
+pub const ASK_AGAIN_MAX: usize = 16;
 
 /// The same for urgent cases.
 pub const RING_TIMEOUT_URGENT: Duration = Duration::from_secs(20);
@@ -198,6 +207,7 @@ pub const POLICY_MAX: usize = 256 << 10;
 const _: () = assert!(RENEW.as_secs() * 3 <= LEASE.as_secs());
 const _: () = assert!(ADVERT_HEARTBEAT.as_secs() * 3 <= ADVERT_TTL.as_secs());
 const _: () = assert!(REPORT_MAX < MESSAGE_MAX);
+const _: () = assert!(OBJECTS_MAX * 16 + (64 << 10) <= REPORT_MAX);
 // What a record holds besides the parts of a message: identifiers, facts, one decision.
 const RECORD_ROOM: usize = 128 << 10;
 // A grant accepted, a receipt accepted, a report received: each fits a sealed payload.

@@ -26,6 +26,17 @@ pub struct OnDuty {
     pub since_us: u64,
 }
 
+/// What an advert changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Nothing that calls for an offer.
+    Not,
+    /// The reader has a free slot and had none.
+    OnDuty,
+    /// The desk was off and is back: it has forgotten its offers.
+    Again,
+}
+
 /// Why an advert is not taken in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdvertError {
@@ -59,7 +70,7 @@ impl Directory {
         node: NodeId,
         person: PersonId,
         wall: Wall,
-    ) -> Result<bool, AdvertError> {
+    ) -> Result<Came, AdvertError> {
         let advert = check(envelope, node, person, wall)?;
         self.expire(wall);
         let known = self.readers.get(&node);
@@ -78,9 +89,19 @@ impl Directory {
             since_us: advert.since_us,
         };
         let again = known.is_some_and(|known| known.since_us < on_duty.since_us);
-        let came = (was == 0 || again) && on_duty.slots > 0;
+        let came = match (on_duty.slots > 0, again, was == 0) {
+            (true, true, _) => Came::Again,
+            (true, false, true) => Came::OnDuty,
+            (_, _, _) => Came::Not,
+        };
         self.readers.insert(node, on_duty);
         Ok(came)
+    }
+
+    /// A reader's newest advert, whatever its slots.
+    #[must_use]
+    pub fn get(&self, node: &NodeId) -> Option<&OnDuty> {
+        self.readers.get(node)
     }
 
     /// Readers with a free slot now, in node order.

@@ -66,3 +66,25 @@ fn a_desk_that_was_off_is_asked_again() {
     bench.on_duty(ANNA);
     assert_eq!(bench.case().state, "reading");
 }
+
+#[test]
+fn late_images_of_another_modality_are_judged_with_the_rest() {
+    let mut bench = Bench::new();
+    bench.lost = |message| matches!(message, Message::Offer(_));
+    bench.on_duty(ANNA);
+    let study = world::study_id(HOSPITAL, 1);
+    bench.store(study);
+    let mut late = world::describe(study);
+    late.study.objects += 1;
+    late.study.modalities = vec!["CT".to_owned(), "MG".to_owned()];
+    bench.described.insert(study, late);
+    bench.store(study);
+    assert_eq!(bench.logged(Kind::StudyReceived), 2);
+    // The reader reads no mammograms: what came later is not read as what came first.
+    bench.lost = |_| false;
+    bench.restart(ANNA, 5);
+    bench.on_duty(ANNA);
+    bench.advance(120);
+    assert_eq!(bench.case().state, "escalated");
+    assert_eq!(bench.logged(Kind::ReleaseRefused), 1);
+}

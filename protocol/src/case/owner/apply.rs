@@ -93,8 +93,13 @@ impl Owner {
         }
         let case = self.by_study.get(&id);
         if let Some(case) = case.and_then(|case| self.cases.get_mut(case)) {
-            // Late images are offered with the rest.
+            // Late images are offered with the rest, and judged with it.
             (case.study.bytes, case.study.objects) = (study.bytes, study.objects);
+            let mut modalities = case.study.judged_modalities();
+            modalities.extend(study.judged_modalities());
+            modalities.sort_unstable();
+            modalities.dedup();
+            case.study.modalities = modalities;
         }
         self.studies.insert(id, study.clone());
     }

@@ -186,7 +186,8 @@ impl Case {
 
     /// The releases of this case that are of no use any more, whatever comes.
     pub(super) fn dead_releases(&self) -> Vec<Digest> {
-        let over = matches!(self.state, State::Closed | State::Cancelled);
+        // After the report nothing is fetched any more.
+        let over = self.is_over() || matches!(self.state, State::Reported | State::Delivered);
         let superseded = self
             .past
             .values()

@@ -95,9 +95,16 @@ impl Owner {
         self.by_study.keys().chain(ended).copied().collect()
     }
 
-    /// Cases that did not end.
+    /// Cases that still want a reader or a report.
     pub(super) fn live_cases(&self) -> usize {
-        self.cases.values().filter(|case| !case.is_over()).count()
+        let live = |case: &&super::case::Case| !case.is_over() && case.state != State::Delivered;
+        self.cases.values().filter(live).count()
+    }
+
+    /// Cases whose report was delivered and that nobody has closed.
+    pub(super) fn unclosed_cases(&self) -> usize {
+        let delivered = |case: &&super::case::Case| case.state == State::Delivered;
+        self.cases.values().filter(delivered).count()
     }
 }
 

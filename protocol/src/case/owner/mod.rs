@@ -30,7 +30,7 @@ use crate::audit::record::{OrderRecord, StudyRecord};
 use crate::core::config::OwnerConfig;
 use crate::core::context::Context;
 use crate::core::then::{OwnerStep, Pending};
-use crate::directory::Directory;
+use crate::directory::{Came, Directory};
 use crate::ids::{CaseId, Fence, NodeId, OfferId, OrderId, StudyId};
 use crate::io::{Command, CommandError, Outcome, Verdict};
 use crate::limits;
@@ -169,8 +169,11 @@ impl Owner {
             return Verdict::Reject("an advert of a member who is no reader");
         };
         match self.directory.apply(envelope, from, person, wall) {
-            Ok(came_on_duty) => {
-                if came_on_duty {
+            Ok(came) => {
+                if came == Came::Again {
+                    self.ask_again(from, ctx);
+                }
+                if came != Came::Not {
                     self.ask_newcomer(from, ctx);
                 }
                 Verdict::Accept

@@ -12,6 +12,7 @@ use crate::case::State;
 use crate::core::context::{Context, Entry};
 use crate::core::log::Need;
 use crate::core::then::{OwnerStep, Then};
+use crate::directory::OnDuty;
 use crate::document::session::CheckedSession;
 use crate::ids::{CaseId, NodeId, OfferId};
 use crate::io::{Effect, Event};
@@ -112,6 +113,17 @@ impl Owner {
         self.log_ring(id, fresh, ctx);
     }
 
+    /// What the policy says of a reader who is on duty, before there is a session.
+    fn judge_on_duty(case: &Case, node: NodeId, on_duty: &OnDuty, ctx: &Context) -> Option<Judged> {
+        let session = CheckedSession {
+            person: crate::ids::PersonId::from_bytes([0; 32]),
+            prekey: [0; 32],
+            country: on_duty.country.clone(),
+            not_after_us: on_duty.expires_us,
+        };
+        Self::judge(case, node, &session, ctx)
+    }
+
     /// Readers on duty whom the policy allows, best first, and those whom it newly refuses.
     fn candidates(&self, id: CaseId, ctx: &Context) -> (Vec<NodeId>, Vec<(NodeId, Judged)>) {
         let mut eligible = Vec::new();
@@ -120,13 +132,7 @@ impl Owner {
             return (Vec::new(), refused);
         };
         for (node, on_duty) in self.directory.on_duty(ctx.now.wall) {
-            let session = CheckedSession {
-                person: crate::ids::PersonId::from_bytes([0; 32]),
-                prekey: [0; 32],
-                country: on_duty.country.clone(),
-                not_after_us: on_duty.expires_us,
-            };
-            let Some(judged) = Self::judge(case, node, &session, ctx) else {
+            let Some(judged) = Self::judge_on_duty(case, node, on_duty, ctx) else {
                 continue;
             };
             if judged.decision.allowed {
@@ -216,8 +222,7 @@ impl Owner {
         self.send_due_offers(id, ctx);
     }
 
-    /// A reader came on duty: ask them where there is room in the ring, and again where they were
-    /// asked before.
+    /// A reader came on duty: ask them where there is room in the ring.
     pub(super) fn ask_newcomer(&mut self, node: NodeId, ctx: &mut Context) {
         let waiting: Vec<CaseId> = self
             .cases
@@ -231,19 +236,33 @@ impl Owner {
         for id in waiting {
             self.offer_ring(id, ctx);
         }
-        // A desk that was off has forgotten what it was asked.
-        let asked: Vec<CaseId> = self
+    }
+
+    /// A desk that was off has forgotten what it was asked: it is asked again where it still may be,
+    /// the most pressing first.
+    pub(super) fn ask_again(&mut self, node: NodeId, ctx: &mut Context) {
+        let Some(on_duty) = self.directory.get(&node).cloned() else {
+            return;
+        };
+        let mut asked: Vec<(u64, CaseId)> = self
             .cases
-            .values_mut()
+            .values()
             .filter(|case| case.state.is_grantable() && case.asked.contains_key(&node))
-            .map(|case| {
+            .filter(|case| case.unmade.as_ref().is_none_or(|u| ctx.now.tick >= u.until))
+            .filter(|case| !self.unlogged_rings.contains(&case.id))
+            .map(|case| (case.deadline_us, case.id))
+            .collect();
+        asked.sort_unstable();
+        for (_, id) in asked.into_iter().take(limits::ASK_AGAIN_MAX) {
+            let Some(case) = self.cases.get_mut(&id) else {
+                continue;
+            };
+            let judged = Self::judge_on_duty(case, node, &on_duty, ctx);
+            if judged.is_some_and(|judged| judged.decision.allowed) {
                 case.staggered.retain(|(_, waiting)| *waiting != node);
                 case.staggered.push((ctx.now.tick, node));
-                case.id
-            })
-            .collect();
-        for id in asked {
-            self.send_due_offers(id, ctx);
+                self.send_due_offers(id, ctx);
+            }
         }
     }
 
@@ -329,7 +348,8 @@ impl Owner {
         if case.escalate_due.is_none_or(|due| ctx.now.tick < due) {
             return;
         }
-        if ctx.log.is_full() {
+        // A grant on its way has its index already: nothing of this case may come behind it.
+        if ctx.log.is_full() || case.granting.is_some() {
             case.escalate_due = Some(ctx.now.tick.plus(limits::LOG_BEHIND));
             return;
         }

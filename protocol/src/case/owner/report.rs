@@ -115,6 +115,7 @@ impl Owner {
             if let Some(lease) = lease {
                 self.end_access(id, &lease, false, ctx);
             }
+            self.drop_dead_now(id, ctx);
             self.deliver(id, ctx);
         }
     }

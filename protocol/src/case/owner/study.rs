@@ -135,6 +135,11 @@ impl Owner {
                 "too many cases are open: it is opened when some have closed",
             );
         }
+        if self.unclosed_cases() >= limits::CASES_UNCLOSED_MAX {
+            let again = ctx.now.tick.plus(limits::RESEND_MAX);
+            self.quiet.insert(study, again);
+            return waits(ctx, "too many delivered cases are not closed: close them");
+        }
         let Some(ordered) = Urgency::from_u32(order.urgency_ordered) else {
             return waits(
                 ctx,

@@ -95,6 +95,18 @@ impl Owner {
             .collect()
     }
 
+    /// The same at once, where the entry that ended them is durable.
+    pub(super) fn drop_dead_now(&self, id: CaseId, ctx: &mut Context) {
+        for manifest in self
+            .cases
+            .get(&id)
+            .map(Case::dead_releases)
+            .unwrap_or_default()
+        {
+            ctx.run(Effect::DropRelease { manifest });
+        }
+    }
+
     /// Whether this desk may fetch under this fence now. Asked for every fetch.
     pub(crate) fn may_fetch(
         &self,
