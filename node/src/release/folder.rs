@@ -160,8 +160,16 @@ impl ReleaseFolder {
             let Some(Ok(manifest)) = name.map(Digest::from_hex) else {
                 continue;
             };
-            if !live.contains(&manifest) {
-                self.remove(&manifest)?;
+            if live.contains(&manifest) {
+                continue;
+            }
+            match self.remove(&manifest) {
+                // What it named is not known: it goes with the sweep of what no list names.
+                Err(ReleaseError::Damaged) => {
+                    let list = self.path.join(format!("{manifest}.files"));
+                    fs::remove_file(list).map_err(ReleaseError::disk("remove"))?;
+                }
+                other => other?,
             }
         }
         Ok(())

@@ -31,8 +31,9 @@ pub(crate) struct Context {
     pub(crate) log: LogQueue,
     pub(crate) now: Now,
     pub(crate) clock: ClockWatch,
-    /// Indexes reserved for grants, with the earliest time that an entry there may bear.
-    reserved: BTreeMap<u64, u64>,
+    /// Indexes reserved for grants, with the earliest time that an entry there may bear, and the time
+    /// of the reservation.
+    reserved: BTreeMap<u64, (u64, u64)>,
     transmits: VecDeque<Transmit>,
     effects: VecDeque<Effect>,
     events: VecDeque<Event>,
@@ -93,17 +94,21 @@ impl Context {
     /// Takes the next index for an entry that is still to be made. It must be filled.
     pub(crate) fn reserve(&mut self) -> u64 {
         let index = self.log.reserve();
-        self.reserved.insert(index, self.clock.earliest_us());
+        let times = (self.clock.earliest_us(), self.now.wall.unix_us);
+        self.reserved.insert(index, times);
         index
     }
 
     /// Gives a reserved index its entry.
     pub(crate) fn fill(&mut self, index: u64, mut entry: Entry, need: Need, then: Vec<Then>) {
         let header = &mut entry.header;
-        if let Some(earliest_us) = self.reserved.remove(&index) {
-            // The clock was set back in between: the entry stands before the one that says so.
+        if let Some((earliest_us, reserved_us)) = self.reserved.remove(&index) {
+            // The clock was set back in between: the entry stands before the one that says so. Or it
+            // was set forward, or the machine slept: entries behind this one are dated earlier.
             let behind_us = earliest_us.saturating_sub(header.time_us);
-            header.uncertainty_us = header.uncertainty_us.max(behind_us);
+            let ahead_us = header.time_us.saturating_sub(reserved_us);
+            let off_us = behind_us.max(ahead_us);
+            header.uncertainty_us = header.uncertainty_us.max(off_us);
         }
         let wall = Wall {
             unix_us: header.time_us,

@@ -46,6 +46,10 @@ impl Reader {
             peer: key.0.to_vec(),
         });
         self.apply(&record, 0, ctx.now);
+        if let Some(reading) = self.leases.get_mut(&key) {
+            // A receipt that is unanswered must not bring the hand-back forward.
+            reading.resend.answered();
+        }
         let header = ctx.header(&record, Action::Execute).with_grant(grant_hash);
         let fields = vec![(Field::Case, offer), (Field::Reason, reason.into_bytes())];
         let then = vec![Then::Reader(ReaderStep::HandedBack(key.0, key.1))];

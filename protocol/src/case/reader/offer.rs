@@ -247,7 +247,7 @@ impl Reader {
 
     /// Leases that are not over, reports that are unanswered, and claims.
     fn open_reads(&self, wall: Wall) -> usize {
-        let open = |reading: &&Reading| reading.ended_us.is_none() || !reading.is_done();
+        let open = |reading: &&Reading| reading.ended_us.is_none();
         let leases = self.leases.values().filter(open);
         let claims = self.offers.values().filter(|o| o.is_pending(wall));
         leases.count() + claims.count()
