@@ -31,8 +31,8 @@ pub(crate) struct Context {
     pub(crate) log: LogQueue,
     pub(crate) now: Now,
     pub(crate) clock: ClockWatch,
-    /// Indexes reserved for grants, with the earliest time that an entry there may bear, and the time
-    /// of the reservation.
+    /// Indexes reserved for grants, with the earliest time that an entry there may bear, and the
+    /// time of the reservation.
     reserved: BTreeMap<u64, (u64, u64)>,
     transmits: VecDeque<Transmit>,
     effects: VecDeque<Effect>,
@@ -103,8 +103,8 @@ impl Context {
     pub(crate) fn fill(&mut self, index: u64, mut entry: Entry, need: Need, then: Vec<Then>) {
         let header = &mut entry.header;
         if let Some((earliest_us, reserved_us)) = self.reserved.remove(&index) {
-            // The clock was set back in between: the entry stands before the one that says so. Or it
-            // was set forward, or the machine slept: entries behind this one are dated earlier.
+            // The clock was set back in between: the entry stands before the one that says so. Or
+            // it was set forward, or the machine slept: entries behind this one are dated earlier.
             let behind_us = earliest_us.saturating_sub(header.time_us);
             let ahead_us = header.time_us.saturating_sub(reserved_us);
             let off_us = behind_us.max(ahead_us);

@@ -238,8 +238,8 @@ impl Owner {
         }
     }
 
-    /// A desk that was off has forgotten what it was asked: it is asked again where it still may be,
-    /// the most pressing first.
+    /// A desk that was off has forgotten what it was asked: it is asked again where it still may
+    /// be, the most pressing first.
     pub(super) fn ask_again(&mut self, node: NodeId, ctx: &mut Context) {
         let Some(on_duty) = self.directory.get(&node).cloned() else {
             return;
