@@ -155,11 +155,11 @@ impl Answer {
                 .to_owned();
         }
         let missing = |unseen: &Unseen| match unseen.count {
-            Some(count) => format!("{count} {}", unseen.what),
+            Some(count) => format!("{} ({count})", unseen.what),
             None => unseen.what.clone(),
         };
         let missing: Vec<String> = self.unseen.iter().map(missing).collect();
-        format!("NOT COMPLETE: not seen: {}.", missing.join("; "))
+        format!("NOT COMPLETE. Not seen: {}.", missing.join("; "))
     }
 }
 

@@ -44,9 +44,9 @@ pub(super) fn answer(history: &History, ask: &Ask, answer: &mut Answer) {
             Cell::List(lacks),
         ]);
     }
-    answer
-        .says
-        .push(format!("{without} of {releases} releases name no basis."));
+    answer.says.push(format!(
+        "Releases without a basis: {without} of {releases}."
+    ));
     answer.says.push(
         "A basis is what the deciding rule names. This version logs no consent and no withdrawal: \
          whether one was needed or taken back is not in these logs."

@@ -357,8 +357,8 @@ fn judge(
     }
 }
 
-/// Whether the larger tree begins with the smaller one, by the larger one's tiles; `None` if they do
-/// not give its root.
+/// Whether the larger tree begins with the smaller one, by the larger one's tiles; `None` if they
+/// do not give its root.
 fn begins(source: &dyn Source, small: TreeHead, large: TreeHead) -> Option<bool> {
     let files = LogFiles(source);
     let tree = TileTree::new(&files, large.size).ok()?;

@@ -21,13 +21,13 @@ pub(super) fn answer(history: &History, (ask, verdict): (&Ask, &Verdict), answer
     let rows = |table: &Table| table.rows.len() as u64 + table.more;
     answer.says.push(match failures {
         0 => "The verification found no failure.".to_owned(),
-        failures => format!("The verification found {failures} failures: see `verify`."),
+        failures => format!("Failures of the verification: {failures}; see `verify`."),
     });
     answer.says.push(format!(
-        "{unread} entries cannot be read; {} periods longer than {} without an entry; {} releases \
-         that only one side shows.",
-        rows(&quiet),
+        "Entries that cannot be read: {unread}. Quiet periods longer than {}: {}. Releases that \
+         only one side shows: {}.",
         when::show_span(ask.quiet_us),
+        rows(&quiet),
         rows(&sided)
     ));
     for table in [logs(history), gaps, quiet, moments, sided] {
@@ -113,7 +113,7 @@ fn views(history: &History, ask: &Ask, answer: &mut Answer) -> [Table; 3] {
         }
         let [(_, starts), (_, stops), (_, anomalies)] = count;
         answer.says.push(format!(
-            "{}: {starts} starts, {stops} stops, {anomalies} clock anomalies.",
+            "{}: starts {starts}, stops {stops}, clock anomalies {anomalies}.",
             log.origin
         ));
     }
@@ -176,7 +176,7 @@ fn one_sided(history: &History, ask: &Ask, answer: &mut Answer) -> Table {
     let absent = absent.len() as u64;
     answer.miss(
         absent,
-        "logs of the other side of these releases: they are not given",
+        "logs of the other side of these releases, which are not given",
     );
     table
 }

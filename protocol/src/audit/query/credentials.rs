@@ -53,13 +53,13 @@ pub(super) fn answer(history: &History, (ask, verdict): (&Ask, &Verdict), answer
     let failures = failures(verdict);
     let found = [&lapses, &ruleless, &failures].map(|table| table.rows.len() as u64 + table.more);
     answer.says.push(format!(
-        "{releases} releases: {} entries without a valid credential, {} without a rule.",
+        "Releases: {releases}. Entries without a valid credential: {}. Without a rule: {}.",
         found[0], found[1]
     ));
     if found[2] > 0 {
         answer.says.push(format!(
-            "The verification found {} failures of credentials, grants, access and decisions in \
-             the whole logs, whatever the limits of this question.",
+            "Failures of the verification on credentials, grants, access and decisions: {}, in the \
+             whole logs, whatever the limits of this question.",
             found[2]
         ));
     }

@@ -57,12 +57,12 @@ pub(super) fn retention(history: &History, ask: &Ask, answer: &mut Answer) {
     }
     let years = ask.years;
     answer.says.push(format!(
-        "{covered} of {} logs cover {years} years before their latest entry or cosignature.",
+        "Logs that cover {years} years before their latest entry or cosignature: {covered} of {}.",
         history.logs.len()
     ));
     if young > 0 {
         answer.says.push(format!(
-            "{young} are whole and younger than that: nothing older was ever in them. Whether older \
+            "Whole and younger than that: {young}. Nothing older was ever in them; whether older \
              records were kept elsewhere, no log says."
         ));
     }

@@ -8,6 +8,7 @@ use crypto::digest::Digest;
 
 use super::Ask;
 use super::walk;
+use crate::audit::header::Kind;
 use crate::audit::verify::{Input, Options, Verdict};
 
 /// Most releases, and most of every other list, that are held: ten million entries are about a
@@ -92,7 +93,7 @@ impl Release {
         self.granted.or(self.accepted).or(self.receipt)
     }
 
-    /// Who read, in words: organisation and the beginning of the person's key.
+    /// The reader's organisation, by the credential.
     pub(super) fn organisation(&self) -> &str {
         let known = self.known.as_ref();
         known
@@ -147,7 +148,7 @@ impl LogView {
 /// An emergency flag.
 pub(super) struct Flag {
     pub(super) place: Place,
-    pub(super) kind: &'static str,
+    pub(super) kind: Kind,
     pub(super) from: Word,
     pub(super) to: Word,
     pub(super) purpose: Word,
@@ -163,20 +164,26 @@ pub(super) struct Lapse {
     pub(super) what: &'static str,
 }
 
+/// Identifiers of a case's studies and orders.
+pub(super) struct Contents {
+    pub(super) studies: Vec<Vec<u8>>,
+    pub(super) orders: Vec<Vec<u8>>,
+}
+
 /// What disclosed openings say of patients and cases, for the question of who was let at one.
 #[derive(Default)]
 pub(super) struct Patients {
     /// Whether a study, or an order, is of the patient who is asked about.
     pub(super) studies: BTreeMap<Named, bool>,
     pub(super) orders: BTreeMap<Named, bool>,
-    /// Studies and orders of each case.
-    pub(super) cases: BTreeMap<Named, (Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    /// What each case is about.
+    pub(super) cases: BTreeMap<Named, Contents>,
 }
 
 impl Patients {
     /// Whether a case is of the patient; `None` if what is disclosed does not say.
     pub(super) fn decides(&self, case: &Named) -> Option<bool> {
-        let (studies, orders) = self.cases.get(case)?;
+        let Contents { studies, orders } = self.cases.get(case)?;
         let look = |of: &BTreeMap<Named, bool>, id: &Vec<u8>| {
             of.get(&(case.0.clone(), id.clone())).copied()
         };

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::answer::{Answer, Cell, Table};
 use super::history::{History, Release};
 use super::{Ask, when};
+use crate::audit::verify::text::counted;
 
 /// Releases and their volume.
 #[derive(Clone, Copy, Default)]
@@ -84,13 +85,17 @@ pub(super) fn answer(history: &History, ask: &Ask, answer: &mut Answer) {
         }
     }
     answer.says.push(format!(
-        "{} releases to another country, with {} bytes in {} objects.",
-        abroad.releases, abroad.bytes, abroad.objects
+        "{} to another country, with {} bytes in {} objects.",
+        counted(abroad.releases, "release"),
+        abroad.bytes,
+        abroad.objects
     ));
     answer.says.push(format!(
-        "{} releases in all, with {} bytes in {} objects. A release under several rules counts \
+        "{} in all, with {} bytes in {} objects. A release under several rules counts \
          under each.",
-        all.releases, all.bytes, all.objects
+        counted(all.releases, "release"),
+        all.bytes,
+        all.objects
     ));
     for ((name, columns), group) in BY.into_iter().zip(groups) {
         answer.list(table(name, columns, group));

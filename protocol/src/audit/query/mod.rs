@@ -22,6 +22,7 @@ pub mod json;
 mod left;
 mod outliers;
 mod overrides;
+mod releases;
 mod text;
 mod walk;
 pub mod when;
@@ -132,7 +133,7 @@ pub struct Ask {
     pub question: Question,
     /// From this time on, microseconds since the Unix epoch.
     pub from_us: u64,
-    /// Before this time, microseconds since the Unix epoch.
+    /// Before this time, microseconds since the Unix epoch; `u64::MAX` is no limit.
     pub until_us: u64,
     /// Only data that is in this country (ISO 3166-1 alpha-2).
     pub from_country: Option<String>,
@@ -165,7 +166,14 @@ impl Ask {
 
     /// Whether a time lies within the limits.
     const fn at(&self, time_us: u64) -> bool {
-        self.from_us <= time_us && time_us < self.until_us
+        self.spans(time_us, time_us)
+    }
+
+    /// Whether some time of these lies within the limits. `u64::MAX` is no limit: an entry may
+    /// claim any time.
+    const fn spans(&self, first_us: u64, last_us: u64) -> bool {
+        let before = first_us < self.until_us || self.until_us == u64::MAX;
+        self.from_us <= last_us && before
     }
 
     /// Whether a pair of countries lies within the limits.
@@ -182,6 +190,9 @@ impl Ask {
 pub fn answer(inputs: &[Input<'_>], (verdict, options): (&Verdict, Options), ask: &Ask) -> Answer {
     let history = History::gather(inputs, (verdict, options), ask);
     let mut answer = Answer::new(ask, &history);
+    if !verdict.holds() {
+        answer.lacks("archives that verify: nothing proves what these say");
+    }
     match ask.question {
         Question::Who => who::answer(&history, ask, &mut answer),
         Question::Left => left::answer(&history, ask, &mut answer),

@@ -84,7 +84,7 @@ pub(super) fn answer(history: &History, ask: &Ask, answer: &mut Answer) {
     let bytes = Spread::of(readers.values().map(|reader| reader.bytes).collect());
     let enough = readers.len() >= READERS_MIN;
     say(answer, (releases, bytes), (enough, readers.len()));
-    answer.says.push(format!("{} refusals.", history.refusals));
+    answer.says.push(format!("Refusals: {}.", history.refusals));
     answer.list(table(&readers, (releases, bytes), enough));
     answer.list(by_organisation(organisations));
     let mut refused = Table::new("refusals by rule", &["rule", "refusals"]);
@@ -101,8 +101,7 @@ pub(super) fn answer(history: &History, ask: &Ask, answer: &mut Answer) {
 fn say(answer: &mut Answer, (releases, bytes): (Spread, Spread), (enough, readers): (bool, usize)) {
     if !enough {
         answer.says.push(format!(
-            "{readers} readers: too few to say that one stands out; at least {READERS_MIN} are \
-             needed."
+            "Readers: {readers}, too few to say that one stands out; {READERS_MIN} are needed."
         ));
         return;
     }
@@ -111,7 +110,7 @@ fn say(answer: &mut Answer, (releases, bytes): (Spread, Spread), (enough, reader
         format!("{what} a reader: median {median}, median absolute deviation {deviation}")
     };
     answer.says.push(format!(
-        "{readers} readers. {}; {}. A reader stands out beyond {FAR} deviations.",
+        "Readers: {readers}. {}; {}. A reader stands out beyond {FAR} deviations.",
         spread(releases, "Releases"),
         spread(bytes, "bytes")
     ));

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use super::Ask;
 use super::answer::{Answer, Cell, Table};
-use super::history::{History, Named, Place, Release};
+use super::history::{Contents, History, Named, Place, Release};
 use crate::audit::entry::{Field, Openings};
 use crate::audit::record::Record;
+use crate::audit::verify::text::counted;
+use crate::limits;
 
 /// Longest identifier that is remembered, in bytes: the real ones have 16.
 const IDENTIFIER_MAX: usize = 64;
@@ -54,12 +56,11 @@ pub(super) fn answer(history: &History, ask: &Ask, answer: &mut Answer) {
     }
     answer.says.push(match of {
         0 => "No release that is known to be of the patient.".to_owned(),
-        1 => "1 release of the patient's studies.".to_owned(),
-        of => format!("{of} releases of the patient's studies."),
+        of => format!("{} of the patient's studies.", counted(of, "release")),
     });
     if others > 0 {
         answer.says.push(format!(
-            "{others} releases are known to be of other patients."
+            "Releases that are known to be of other patients: {others}."
         ));
     }
     answer.list(table);
@@ -85,7 +86,7 @@ fn releases<'a>(history: &'a History, ask: &Ask) -> Vec<(Place, &'a Release)> {
             time_us: first,
         });
         let named = release.known.is_none() && release.told.is_none();
-        if first < ask.until_us && last >= ask.from_us && (named || ask.between(from, to)) {
+        if ask.spans(first, last) && (named || ask.between(from, to)) {
             found.push((place, release));
         }
     }
@@ -160,9 +161,13 @@ pub(super) fn note(
                 .filter(|id| !id.is_empty() && id.len() <= IDENTIFIER_MAX);
             ids.cloned().collect::<Vec<_>>()
         };
-        if let Some(named) = name(&case.case) {
+        let short = case.studies.len().max(case.orders.len()) <= limits::LIST_MAX;
+        if let Some(named) = name(&case.case).filter(|_| short) {
             let (studies, orders) = (listed(&case.studies), listed(&case.orders));
-            patients.cases.entry(named).or_insert((studies, orders));
+            patients
+                .cases
+                .entry(named)
+                .or_insert(Contents { studies, orders });
         }
     }
 }

@@ -97,11 +97,13 @@ fn is_gap(noted: &super::Noted) -> bool {
     noted.remark.is_gap()
 }
 
-fn counted(count: u64, one: &str) -> String {
+/// A count with its noun.
+pub(in crate::audit) fn counted(count: u64, one: &str) -> String {
     counted_as(count, one, &format!("{one}s"))
 }
 
-fn counted_as(count: u64, one: &str, many: &str) -> String {
+/// A count with its noun in either number.
+pub(in crate::audit) fn counted_as(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

@@ -57,7 +57,9 @@ fn every_file_may_be_missing_empty_or_cut() {
 fn missing_entries_are_a_gap() {
     let mut world = World::new();
     world.whole_case();
-    (0..300).for_each(|_| drop(world.idle(true)));
+    for _ in 0..300 {
+        world.idle(true);
+    }
     let mut archive = world.archive(true);
     archive
         .remove("log/tile/entries/000")
@@ -68,7 +70,7 @@ fn missing_entries_are_a_gap() {
     assert_eq!(gaps, ["nord.example/log 0 255 256"]);
     assert_eq!(
         unseen(&answer),
-        [(Some(256), "entries that cannot be read")]
+        [(Some(256), "entries that cannot be read"), UNPROVEN]
     );
 }
 
@@ -105,5 +107,9 @@ fn times_at_the_end_of_time_are_only_shown() {
     world.append_as_is(true, header, Record::CaseClosed(note));
     world.grant();
     let text = everything(&world.archive(true));
-    assert!(text.contains("584554-05-"), "{text}");
+    assert!(
+        text.contains("Entries with the emergency flag: 1."),
+        "{text}"
+    );
+    assert!(text.contains("586524-01-19"), "{text}");
 }

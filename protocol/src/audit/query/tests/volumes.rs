@@ -103,12 +103,12 @@ fn a_release_without_its_grant_has_no_volume_and_is_counted_as_such() {
     assert_eq!(rows(&answer, "by pair of countries"), ["DE AT yes 1 0 0"]);
     assert_eq!(
         unseen(&answer),
-        [(Some(1), "releases whose grant cannot be")]
+        [UNPROVEN, (Some(1), "releases whose grant cannot be")]
     );
     assert!(
         answer
             .closing()
-            .starts_with("NOT COMPLETE: not seen: 1 releases whose grant")
+            .starts_with("NOT COMPLETE. Not seen: archives that verify")
     );
 }
 
@@ -153,12 +153,12 @@ fn a_reader_who_stands_out_comes_first_and_refusals_are_by_rule() {
     // Releases 1, 2, 2, 3, 9: median 2, deviations 1, 0, 0, 1, 7, their median 1.
     let bytes = VOLUME.0;
     let expected = format!(
-        "5 readers. Releases a reader: median 2, median absolute deviation 1; bytes a reader: \
+        "Readers: 5. Releases a reader: median 2, median absolute deviation 1; bytes a reader: \
          median {}, median absolute deviation {bytes}. A reader stands out beyond 3 deviations.",
         2 * bytes
     );
     assert_eq!(answer.says[0], expected);
-    assert_eq!(answer.says[1], "3 refusals.");
+    assert_eq!(answer.says[1], "Refusals: 3.");
     let readers = rows(&answer, "readers");
     let first = format!(" Member 14 9 {} releases+bytes", 9 * bytes);
     assert!(readers[0].ends_with(&first), "{readers:?}");
@@ -181,7 +181,7 @@ fn one_reader_cannot_stand_out() {
     world.whole_case();
     let answer = asked(&[&world.archive(true)], &Ask::of(Question::Outliers));
     assert!(
-        answer.says[0].starts_with("1 readers: too few"),
+        answer.says[0].starts_with("Readers: 1, too few"),
         "{answer:?}"
     );
     assert!(rows(&answer, "readers")[0].ends_with(&format!(" Member 2 1 {} ", VOLUME.0)));
