@@ -14,6 +14,8 @@ const WIDTH: usize = 100;
 const GAP: &str = "  ";
 /// Before a table's line.
 const INDENT: &str = "  ";
+/// After these a cell may go on in the next line: names of logs and paths are long.
+const BREAKS: [char; 3] = [' ', '/', '.'];
 /// No column is made narrower: with eleven columns a table still fits.
 const NARROWEST: usize = 4;
 
@@ -30,6 +32,7 @@ pub fn verdict(verdict: &Verdict) -> String {
     } else if let Some(to_compare) = verified::to_compare(verdict) {
         paragraph(&mut out, &to_compare);
     }
+    out.push('\n');
     out
 }
 
@@ -55,7 +58,7 @@ pub fn describe(answer: &Answer) -> String {
 
 /// Writes a paragraph in lines of at most [`WIDTH`] columns.
 pub(super) fn paragraph(out: &mut String, text: &str) {
-    for line in wrapped(text, WIDTH) {
+    for line in wrapped(text, WIDTH, &[' ']) {
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -124,7 +127,7 @@ fn line(out: &mut String, cells: &[String], widths: &[usize], row: Option<&Vec<C
     let parts: Vec<Vec<String>> = cells
         .iter()
         .zip(widths)
-        .map(|(cell, width)| wrapped(cell, *width))
+        .map(|(cell, width)| wrapped(cell, *width, &BREAKS))
         .collect();
     let height = parts.iter().map(Vec::len).max().unwrap_or(0);
     for at in 0..height {
@@ -144,12 +147,12 @@ fn line(out: &mut String, cells: &[String], widths: &[usize], row: Option<&Vec<C
     }
 }
 
-/// A text in lines of at most `width` characters, broken at spaces where there are any.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+/// A text in lines of at most `width` characters, broken after one of `breaks` where there are any.
+fn wrapped(text: &str, width: usize, breaks: &[char]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
-    for word in text.split_inclusive(' ') {
+    for word in text.split_inclusive(breaks) {
         let long = word.trim_end().chars().count();
         if used > 0 && used + long > width {
             lines.push(std::mem::take(&mut line));
@@ -177,9 +180,13 @@ mod tests {
 
     #[test]
     fn lines_break_at_spaces_and_long_words_anywhere() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
-        assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("one two three", 7, &[' ']), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefgh ij", 4, &[' ']), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrapped("", 4, &BREAKS), [""]);
+        assert_eq!(
+            wrapped("north.example/log", 14, &BREAKS),
+            ["north.example/", "log"]
+        );
     }
 
     #[test]

@@ -122,7 +122,16 @@ fn two_roots_of_one_size_are_a_fork_and_both_checkpoints_the_proof() {
         new: root(&other.hospital),
     };
     assert_eq!(both(&old, &new), [forked.clone(), forked]);
-    let words = describe(&against(Old::Checkpoint(&old[CHECKPOINT]), &new));
+    let found = against(Old::Checkpoint(&old[CHECKPOINT]), &new);
+    #[cfg(feature = "audit")]
+    {
+        let told = json::of_comparison(&found, &verify(&[], Options::default()));
+        assert_eq!(told["outcome"], "forked");
+        assert_eq!(told["consistent"], false);
+        let note = String::from_utf8_lossy(&old[CHECKPOINT]);
+        assert_eq!(told["old_checkpoint"], *note);
+    }
+    let words = describe(&found);
     for archive in [&old, &new] {
         let note = String::from_utf8_lossy(&archive[CHECKPOINT]);
         assert!(words.contains(&*note), "{words}");
