@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod entry;
 pub mod header;
+pub mod query;
 pub mod record;
 pub mod verify;
 pub mod witness;

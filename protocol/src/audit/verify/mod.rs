@@ -20,11 +20,11 @@ mod receipt;
 mod reconcile;
 mod release;
 mod remark;
-mod report;
-mod text;
+pub(super) mod report;
+pub(super) mod text;
 mod times;
 mod tree;
-mod trust;
+pub(super) mod trust;
 
 #[cfg(feature = "audit")]
 pub mod json;
@@ -223,4 +223,4 @@ fn read(source: &dyn Source, name: FileName, check: Check, report: &mut Report) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

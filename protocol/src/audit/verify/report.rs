@@ -98,7 +98,7 @@ pub struct Report {
 
 impl Report {
     /// An empty report.
-    pub(super) fn new(label: &str) -> Self {
+    pub(in crate::audit) fn new(label: &str) -> Self {
         Self {
             label: label.to_owned(),
             origin: None,

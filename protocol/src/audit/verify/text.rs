@@ -22,7 +22,7 @@ pub fn describe(verdict: &Verdict) -> String {
 }
 
 /// The verdict in one sentence.
-pub(super) fn sentence(verdict: &Verdict) -> String {
+pub(in crate::audit) fn sentence(verdict: &Verdict) -> String {
     let failures = |report: &Report| report.failures.len() as u64;
     let faults: u64 = verdict.archives.iter().map(failures).sum();
     let archives = counted(verdict.archives.len() as u64, "archive");
@@ -62,7 +62,7 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
 }
 
 /// What is left to compare where the genesis was not pinned.
-pub(super) fn to_compare(verdict: &Verdict) -> Option<String> {
+pub(in crate::audit) fn to_compare(verdict: &Verdict) -> Option<String> {
     let hash = verdict.genesis()?;
     match verdict.anchor {
         Anchor::Pinned => None,
@@ -74,7 +74,7 @@ pub(super) fn to_compare(verdict: &Verdict) -> Option<String> {
 }
 
 /// A time in seconds since the Unix epoch as RFC 3339 writes it, in UTC.
-fn utc(seconds: u64) -> String {
+pub(in crate::audit) fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // Years that begin in March, so that the leap day is the last one; 719,468 days from March of
     // the year 0.
@@ -97,11 +97,13 @@ fn is_gap(noted: &super::Noted) -> bool {
     noted.remark.is_gap()
 }
 
-fn counted(count: u64, one: &str) -> String {
+/// A count with its noun.
+pub(in crate::audit) fn counted(count: u64, one: &str) -> String {
     counted_as(count, one, &format!("{one}s"))
 }
 
-fn counted_as(count: u64, one: &str, many: &str) -> String {
+/// A count with its noun in either number.
+pub(in crate::audit) fn counted_as(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

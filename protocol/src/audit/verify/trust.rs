@@ -20,13 +20,13 @@ use crate::time::Wall;
 
 /// What an archive's `trust` folder gave.
 #[derive(Default)]
-pub(super) struct Trust {
+pub(in crate::audit) struct Trust {
     /// Credentials that the council signed, by serial.
     credentials: BTreeMap<u64, Credential>,
     /// The quorum file, if the council signed it.
     pub(super) quorum: Option<Quorum>,
     /// SHA-256 of the policy text, if there is one.
-    pub(super) policy_hash: Option<Digest>,
+    pub(in crate::audit) policy_hash: Option<Digest>,
     /// The policy, if it loads.
     #[cfg(feature = "policy")]
     pub(super) policy: Option<crate::policy::cedar::CedarPolicy>,
@@ -34,7 +34,11 @@ pub(super) struct Trust {
 
 impl Trust {
     /// Opens the `trust` folder. What fails is noted and left out.
-    pub(super) fn open(source: &dyn Source, options: Options, report: &mut Report) -> Self {
+    pub(in crate::audit) fn open(
+        source: &dyn Source,
+        options: Options,
+        report: &mut Report,
+    ) -> Self {
         let mut trust = Self::default();
         if let Some((genesis, hash)) = open_genesis(source, options.genesis, report) {
             report.genesis = Some(hash);
@@ -133,7 +137,7 @@ impl Trust {
     }
 
     /// The keys that credentials name for the log of this name, newest credential first.
-    pub(super) fn log_keys(&self, origin: &KeyName) -> Vec<VerifierKey> {
+    pub(in crate::audit) fn log_keys(&self, origin: &KeyName) -> Vec<VerifierKey> {
         let keys = self.credentials.values().rev().filter_map(log_key);
         keys.filter(|key| key.name() == origin).collect()
     }
@@ -147,15 +151,20 @@ impl Trust {
     }
 
     /// The hospital's credential of this node that held at `wall`.
-    pub(super) fn hospital(&self, node: NodeId, wall: Wall) -> Option<&Credential> {
+    pub(in crate::audit) fn hospital(&self, node: NodeId, wall: Wall) -> Option<&Credential> {
         let fits = |c: &&Credential| {
             c.kind == MemberKind::Hospital && c.node == node && c.is_valid_at(wall)
         };
         self.credentials.values().rev().find(fits)
     }
 
+    /// The credential with this serial, whether it held or not.
+    pub(in crate::audit) fn credential(&self, serial: u64) -> Option<&Credential> {
+        self.credentials.get(&serial)
+    }
+
     /// The reader's credential with this serial, if it held at `wall`.
-    pub(super) fn reader(&self, serial: u64, wall: Wall) -> Option<&Credential> {
+    pub(in crate::audit) fn reader(&self, serial: u64, wall: Wall) -> Option<&Credential> {
         let found = self.credentials.get(&serial)?;
         (found.kind == MemberKind::Reader && found.is_valid_at(wall)).then_some(found)
     }

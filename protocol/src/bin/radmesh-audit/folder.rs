@@ -32,6 +32,22 @@ pub enum FolderError {
         /// The system's complaint.
         source: std::io::Error,
     },
+    /// A file that was named cannot be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's complaint.
+        source: std::io::Error,
+    },
+    /// A file that was named is too long to be what it should be.
+    #[error("{}: longer than {max} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most it may have.
+        max: u64,
+    },
     /// Too many files, or folders too deep.
     #[error("{}: more files or deeper folders than an archive has", .0.display())]
     NotAnArchive(PathBuf),
@@ -107,6 +123,29 @@ pub fn digest(file: &Path) -> Result<Digest, FolderError> {
         .map_err(failed)
 }
 
+/// The bytes of a file that may have at most `max`.
+///
+/// # Errors
+/// [`FolderError::File`], [`FolderError::TooLong`].
+pub fn small(file: &Path, max: u64) -> Result<Vec<u8>, FolderError> {
+    let path = file.to_owned();
+    match read(file, max) {
+        Err(source) => Err(FolderError::File { path, source }),
+        Ok(bytes) if bytes.len() as u64 > max => Err(FolderError::TooLong { path, max }),
+        Ok(bytes) => Ok(bytes),
+    }
+}
+
+/// The first line of a file that may have at most `max` bytes, without its end.
+///
+/// # Errors
+/// [`FolderError::File`], [`FolderError::TooLong`].
+pub fn first_line(file: &Path, max: u64) -> Result<String, FolderError> {
+    let bytes = small(file, max)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
 /// One folder's items: name, whether it is a folder, whether it is a regular file.
 #[expect(
     clippy::disallowed_methods,
@@ -173,6 +212,21 @@ mod tests {
         assert_eq!(same, Digest::sha256(b"quorum none\n"));
         let absent = digest(&root.path().join("absent")).expect_err("absent");
         assert!(absent.to_string().contains("absent: "), "{absent}");
+    }
+
+    #[test]
+    fn a_small_file_is_read_up_to_its_bound() {
+        let root = tempfile::tempdir().expect("a folder");
+        let file = root.path().join("patient");
+        std::fs::write(&file, "17^^^NORD\r\nmore").expect("written");
+        assert_eq!(first_line(&file, 100).ok().as_deref(), Some("17^^^NORD"));
+        assert_eq!(small(&file, 15).ok().map(|bytes| bytes.len()), Some(15));
+        assert!(matches!(
+            small(&file, 14),
+            Err(FolderError::TooLong { max: 14, .. })
+        ));
+        let absent = small(&root.path().join("absent"), 9);
+        assert!(matches!(absent, Err(FolderError::File { .. })));
     }
 
     #[cfg(unix)]

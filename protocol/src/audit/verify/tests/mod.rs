@@ -6,7 +6,7 @@ mod flips;
 mod pairs;
 mod quorum;
 mod times;
-mod world;
+pub(in crate::audit) mod world;
 
 use super::*;
 use world::{Files, World};

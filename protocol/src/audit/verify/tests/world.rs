@@ -33,36 +33,37 @@ use crate::time::Wall;
 use crate::urgency::Urgency;
 
 /// 2027-01-15, in seconds since the Unix epoch.
-pub(super) const START: u64 = 1_800_000_000;
-pub(super) const POLICY: &str = include_str!("../../../../../configs/policy/consortium.cedar");
+pub(in crate::audit) const START: u64 = 1_800_000_000;
+pub(in crate::audit) const POLICY: &str =
+    include_str!("../../../../../configs/policy/consortium.cedar");
 const SCHEMA: &str = include_str!("../../../../../configs/policy/schema.cedarschema");
 /// What that policy says of a study in Germany that is read in Austria.
 const RULE: &str = "read-within-eea";
 const BASIS: &str = "treatment; free movement of personal data within the EEA";
 
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(in crate::audit) type Files = BTreeMap<String, Vec<u8>>;
 
 /// The key with this number. Numbers are unique over the whole world.
-pub(super) fn key(number: u8) -> SigningKey {
+pub(in crate::audit) fn key(number: u8) -> SigningKey {
     SigningKey::from_seed(&[number; 32])
 }
 
-pub(super) const COUNCIL: [u8; 3] = [1, 2, 3];
-pub(super) const HOSPITAL_GRANTS: u8 = 12;
-pub(super) const WITNESS: u8 = 31;
+pub(in crate::audit) const COUNCIL: [u8; 3] = [1, 2, 3];
+pub(in crate::audit) const HOSPITAL_GRANTS: u8 = 12;
+pub(in crate::audit) const WITNESS: u8 = 31;
 const PERSON: u8 = 22;
 /// Bytes and objects of every release.
-pub(super) const VOLUME: (u64, u64) = (40 << 20, 120);
+pub(in crate::audit) const VOLUME: (u64, u64) = (40 << 20, 120);
 
 /// One log as its node keeps it.
-pub(super) struct Log {
-    pub(super) name: KeyName,
-    pub(super) key: SigningKey,
-    pub(super) writer: LogWriter,
-    pub(super) files: Files,
-    pub(super) entries: Vec<Vec<u8>>,
-    pub(super) payloads: Vec<Vec<u8>>,
-    pub(super) records: Vec<Record>,
+pub(in crate::audit) struct Log {
+    pub(in crate::audit) name: KeyName,
+    pub(in crate::audit) key: SigningKey,
+    pub(in crate::audit) writer: LogWriter,
+    pub(in crate::audit) files: Files,
+    pub(in crate::audit) entries: Vec<Vec<u8>>,
+    pub(in crate::audit) payloads: Vec<Vec<u8>>,
+    pub(in crate::audit) records: Vec<Record>,
 }
 
 impl Log {
@@ -78,7 +79,7 @@ impl Log {
         }
     }
 
-    pub(super) fn vkey(&self) -> VerifierKey {
+    pub(in crate::audit) fn vkey(&self) -> VerifierKey {
         VerifierKey::new(
             self.name.clone(),
             KeyType::Ed25519,
@@ -87,7 +88,12 @@ impl Log {
     }
 
     /// Appends bytes as they are.
-    pub(super) fn push(&mut self, entry: Vec<u8>, payload: Vec<u8>, record: Record) -> u64 {
+    pub(in crate::audit) fn push(
+        &mut self,
+        entry: Vec<u8>,
+        payload: Vec<u8>,
+        record: Record,
+    ) -> u64 {
         let index = self.writer.append(&entry).expect("short");
         self.entries.push(entry);
         self.payloads.push(payload);
@@ -103,7 +109,7 @@ impl Log {
         index
     }
 
-    pub(super) fn signed(&self) -> SignedCheckpoint {
+    pub(in crate::audit) fn signed(&self) -> SignedCheckpoint {
         Checkpoint {
             origin: self.name.clone(),
             head: self.writer.head(),
@@ -114,38 +120,42 @@ impl Log {
 
 /// A release on its way.
 #[derive(Clone)]
-pub(super) struct Granted {
-    pub(super) fence: u64,
-    pub(super) envelope: Vec<u8>,
-    pub(super) hash: Digest,
+pub(in crate::audit) struct Granted {
+    pub(in crate::audit) fence: u64,
+    pub(in crate::audit) envelope: Vec<u8>,
+    pub(in crate::audit) hash: Digest,
 }
 
 /// Everything.
-pub(super) struct World {
-    pub(super) hospital: Log,
-    pub(super) reader: Log,
-    pub(super) genesis: Vec<u8>,
-    pub(super) credentials: BTreeMap<u64, Vec<u8>>,
-    pub(super) quorum: String,
+pub(in crate::audit) struct World {
+    pub(in crate::audit) hospital: Log,
+    pub(in crate::audit) reader: Log,
+    pub(in crate::audit) genesis: Vec<u8>,
+    pub(in crate::audit) credentials: BTreeMap<u64, Vec<u8>>,
+    pub(in crate::audit) quorum: String,
     /// Number of the paper that the council signs for the quorum file.
-    pub(super) quorum_serial: u64,
+    pub(in crate::audit) quorum_serial: u64,
     /// Seconds since the Unix epoch.
-    pub(super) now: u64,
+    pub(in crate::audit) now: u64,
     /// How much the entry of a release says: bytes and instances.
-    pub(super) volume: (u64, u64),
+    pub(in crate::audit) volume: (u64, u64),
     /// What releases are decided from.
-    pub(super) facts: Facts,
+    pub(in crate::audit) facts: Facts,
+    /// What the next release's entry says of it, beside what its grant says.
+    pub(in crate::audit) release: Header,
+    /// The case of the next release, by its owner's name.
+    pub(in crate::audit) case: Vec<u8>,
     rng: ChaCha20Rng,
 }
 
 impl World {
     /// Both logs, each with the start of its node.
-    pub(super) fn new() -> Self {
+    pub(in crate::audit) fn new() -> Self {
         Self::founded("Test")
     }
 
     /// The same members and logs, in a consortium that somebody founded for a forgery.
-    pub(super) fn forged() -> Self {
+    pub(in crate::audit) fn forged() -> Self {
         Self::founded("Test, forged")
     }
 
@@ -162,6 +172,12 @@ impl World {
             now: START,
             volume: VOLUME,
             facts: facts(),
+            release: Header {
+                basis: BASIS.to_owned(),
+                purpose: "TREAT".to_owned(),
+                ..header(Kind::ReleaseGranted)
+            },
+            case: Vec::new(),
             rng: ChaCha20Rng::from_seed([7; 32]),
         };
         for credential in [
@@ -181,7 +197,7 @@ impl World {
     }
 
     /// One case from claim to report, on both sides.
-    pub(super) fn whole_case(&mut self) -> Granted {
+    pub(in crate::audit) fn whole_case(&mut self) -> Granted {
         let granted = self.grant();
         let accepted = self.accept(&granted);
         self.receipt(&granted, accepted);
@@ -191,7 +207,12 @@ impl World {
     }
 
     /// Appends an entry a second after the last one.
-    pub(super) fn append(&mut self, hospital: bool, header: Header, record: Record) -> u64 {
+    pub(in crate::audit) fn append(
+        &mut self,
+        hospital: bool,
+        header: Header,
+        record: Record,
+    ) -> u64 {
         self.now += 1;
         let header = Header {
             time_us: self.now * 1_000_000,
@@ -201,7 +222,12 @@ impl World {
         self.append_as_is(hospital, header, record)
     }
 
-    pub(super) fn append_as_is(&mut self, hospital: bool, header: Header, record: Record) -> u64 {
+    pub(in crate::audit) fn append_as_is(
+        &mut self,
+        hospital: bool,
+        header: Header,
+        record: Record,
+    ) -> u64 {
         let facts = self.facts.canonical_text().into_bytes();
         let fields = vec![(Field::Record, record.encode()), (Field::Facts, facts)];
         let draft = EntryDraft::new(header, None, fields, &mut self.rng);
@@ -210,7 +236,7 @@ impl World {
         self.log(hospital).push(entry, payload, record)
     }
 
-    pub(super) fn log(&mut self, hospital: bool) -> &mut Log {
+    pub(in crate::audit) fn log(&mut self, hospital: bool) -> &mut Log {
         if hospital {
             &mut self.hospital
         } else {
@@ -218,13 +244,13 @@ impl World {
         }
     }
 
-    pub(super) fn grant(&mut self) -> Granted {
+    pub(in crate::audit) fn grant(&mut self) -> Granted {
         let fence = self.hospital.writer.size();
         self.grant_as(&grant(fence), HOSPITAL_GRANTS)
     }
 
     /// Grants what is given, signed by a key of the caller's choice.
-    pub(super) fn grant_as(&mut self, grant: &Grant, signer: u8) -> Granted {
+    pub(in crate::audit) fn grant_as(&mut self, grant: &Grant, signer: u8) -> Granted {
         let envelope = envelope(grant, signer);
         let hash = Digest::sha256(&envelope);
         let header = Header {
@@ -232,13 +258,12 @@ impl World {
             policy_hash: grant.policy_hash.clone(),
             from_country: grant.from_country.clone(),
             to_country: grant.to_country.clone(),
-            basis: BASIS.to_owned(),
-            purpose: "TREAT".to_owned(),
-            ..header(Kind::ReleaseGranted).with_grant(hash)
+            ..self.release.clone().with_grant(hash)
         };
         let (bytes, objects) = self.volume;
         let header = header.with_volume(bytes, objects);
         let record = ReleaseRecord {
+            case: self.case.clone(),
             grant: envelope.clone(),
             ..ReleaseRecord::default()
         };
@@ -251,7 +276,7 @@ impl World {
     }
 
     /// The reader verifies and accepts. Gives the index in the reader's log.
-    pub(super) fn accept(&mut self, granted: &Granted) -> u64 {
+    pub(in crate::audit) fn accept(&mut self, granted: &Granted) -> u64 {
         let record = ReleaseRecord {
             grant: granted.envelope.clone(),
             peer_entry: self.hospital.entries[granted.fence as usize].clone(),
@@ -263,13 +288,18 @@ impl World {
     }
 
     /// The reader's receipt reaches the hospital. Gives the index in the hospital's log.
-    pub(super) fn receipt(&mut self, granted: &Granted, accepted: u64) -> u64 {
+    pub(in crate::audit) fn receipt(&mut self, granted: &Granted, accepted: u64) -> u64 {
         let receipt = receipt(granted, accepted);
         self.receipt_as(granted, &receipt, PERSON)
     }
 
     /// A receipt as given, signed by a key of the caller's choice.
-    pub(super) fn receipt_as(&mut self, granted: &Granted, receipt: &Receipt, by: u8) -> u64 {
+    pub(in crate::audit) fn receipt_as(
+        &mut self,
+        granted: &Granted,
+        receipt: &Receipt,
+        by: u8,
+    ) -> u64 {
         let record = ReleaseRecord {
             receipt: envelope(receipt, by),
             peer_entry: self.reader.entries[receipt.log_index as usize].clone(),
@@ -280,7 +310,7 @@ impl World {
         self.append(true, header, Record::ReceiptAccepted(record))
     }
 
-    pub(super) fn begin(&mut self, hospital: bool, granted: &Granted) -> u64 {
+    pub(in crate::audit) fn begin(&mut self, hospital: bool, granted: &Granted) -> u64 {
         let header = header(Kind::AccessBegun).with_grant(granted.hash);
         self.append(
             hospital,
@@ -290,7 +320,7 @@ impl World {
     }
 
     /// An entry without consequence.
-    pub(super) fn idle(&mut self, hospital: bool) -> u64 {
+    pub(in crate::audit) fn idle(&mut self, hospital: bool) -> u64 {
         self.append(
             hospital,
             header(Kind::CaseOpened),
@@ -299,7 +329,7 @@ impl World {
     }
 
     /// The log's checkpoint, cosigned by the witness now.
-    pub(super) fn cosigned(&self, log: &Log) -> SignedCheckpoint {
+    pub(in crate::audit) fn cosigned(&self, log: &Log) -> SignedCheckpoint {
         let mut signed = log.signed();
         let name = KeyName::new("witness.example").expect("a name");
         let line = cosign(signed.checkpoint(), &name, &key(WITNESS), self.now + 1);
@@ -307,7 +337,12 @@ impl World {
         signed
     }
 
-    pub(super) fn prove(&mut self, hospital: bool, index: u64, witnessed: bool) -> Vec<u8> {
+    pub(in crate::audit) fn prove(
+        &mut self,
+        hospital: bool,
+        index: u64,
+        witnessed: bool,
+    ) -> Vec<u8> {
         let log = if hospital {
             &self.hospital
         } else {
@@ -325,7 +360,7 @@ impl World {
     }
 
     /// What the council says of the world's quorum file, as it is now.
-    pub(super) fn quorum_paper(&self) -> QuorumPaper {
+    pub(in crate::audit) fn quorum_paper(&self) -> QuorumPaper {
         QuorumPaper {
             genesis: Digest::sha256(&self.genesis),
             serial: self.quorum_serial,
@@ -334,7 +369,7 @@ impl World {
     }
 
     /// The archive of one log.
-    pub(super) fn archive(&mut self, hospital: bool) -> Files {
+    pub(in crate::audit) fn archive(&mut self, hospital: bool) -> Files {
         let log = if hospital {
             &self.hospital
         } else {
@@ -376,7 +411,7 @@ impl World {
 }
 
 /// Lists all files anew and signs the list as the log.
-pub(super) fn seal(files: &mut Files, log: &Log) {
+pub(in crate::audit) fn seal(files: &mut Files, log: &Log) {
     files.remove(NOTE_PATH);
     let mut manifest = Manifest::new(log.name.clone(), log.writer.size());
     for (path, bytes) in files.iter() {
@@ -387,11 +422,11 @@ pub(super) fn seal(files: &mut Files, log: &Log) {
     files.insert(NOTE_PATH.to_owned(), manifest.note(&signature));
 }
 
-pub(super) fn header(kind: Kind) -> Header {
+pub(in crate::audit) fn header(kind: Kind) -> Header {
     Header::new(kind, Action::Execute, "Nord Hospital", Wall::default())
 }
 
-pub(super) fn envelope<D: Document>(document: &D, signer: u8) -> Vec<u8> {
+pub(in crate::audit) fn envelope<D: Document>(document: &D, signer: u8) -> Vec<u8> {
     let envelope = Envelope::sign(D::TYPE, document.encode_to_vec(), &[&key(signer)]);
     envelope.expect("within bounds").encode()
 }
@@ -401,7 +436,7 @@ fn node(number: u8) -> NodeId {
 }
 
 /// The grant of the world's hospital to the world's reader.
-pub(super) fn grant(fence: u64) -> Grant {
+pub(in crate::audit) fn grant(fence: u64) -> Grant {
     Grant {
         version: 1,
         offer: vec![5; 16],
@@ -424,7 +459,7 @@ pub(super) fn grant(fence: u64) -> Grant {
     }
 }
 
-pub(super) fn receipt(granted: &Granted, accepted: u64) -> Receipt {
+pub(in crate::audit) fn receipt(granted: &Granted, accepted: u64) -> Receipt {
     Receipt {
         version: 1,
         grant_hash: granted.hash.as_bytes().to_vec(),
@@ -477,7 +512,7 @@ fn genesis(name: &str) -> Vec<u8> {
     envelope.expect("within bounds").encode()
 }
 
-pub(super) fn credential_envelope(credential: &Credential) -> Vec<u8> {
+pub(in crate::audit) fn credential_envelope(credential: &Credential) -> Vec<u8> {
     credential.check().expect("a credential that may be issued");
     let keys = [key(1), key(2)];
     let envelope = Envelope::sign(CREDENTIAL_TYPE, credential.encode(), &keys.each_ref());
@@ -485,7 +520,7 @@ pub(super) fn credential_envelope(credential: &Credential) -> Vec<u8> {
 }
 
 /// A paper signed by keys of the caller's choice.
-pub(super) fn paper_envelope(paper: &QuorumPaper, by: &[u8]) -> Vec<u8> {
+pub(in crate::audit) fn paper_envelope(paper: &QuorumPaper, by: &[u8]) -> Vec<u8> {
     let keys: Vec<SigningKey> = by.iter().map(|number| key(*number)).collect();
     let keys: Vec<&SigningKey> = keys.iter().collect();
     let envelope = Envelope::sign(QUORUM_TYPE, paper.encode(), &keys);
@@ -513,7 +548,7 @@ fn blank(genesis: Digest, serial: u64, kind: MemberKind, seed: u8) -> Credential
     }
 }
 
-pub(super) fn hospital_credential(genesis: Digest, log: &Log) -> Credential {
+pub(in crate::audit) fn hospital_credential(genesis: Digest, log: &Log) -> Credential {
     Credential {
         log: Some(log.vkey().to_string()),
         hospital_key: Some(key(HOSPITAL_GRANTS).verifying_key()),
@@ -521,7 +556,7 @@ pub(super) fn hospital_credential(genesis: Digest, log: &Log) -> Credential {
     }
 }
 
-pub(super) fn reader_credential(genesis: Digest, log: &Log) -> Credential {
+pub(in crate::audit) fn reader_credential(genesis: Digest, log: &Log) -> Credential {
     let licence = Licence {
         jurisdiction: "DE".to_owned(),
         authority: "Chamber".to_owned(),
@@ -549,7 +584,7 @@ fn witness_credential(genesis: Digest) -> Credential {
     }
 }
 
-pub(super) fn witness_vkey(seed: u8) -> VerifierKey {
+pub(in crate::audit) fn witness_vkey(seed: u8) -> VerifierKey {
     let name = KeyName::new("witness.example").expect("a name");
     VerifierKey::new(name, KeyType::Cosignature, key(seed).verifying_key())
 }
