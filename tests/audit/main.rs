@@ -6,6 +6,7 @@
 //! with a fixed seed is taken; `RADMESH_LONG=1` takes all of it, and every bit of every byte.
 
 mod flips;
+mod second;
 
 use std::fs;
 use std::path::{Path, PathBuf};
