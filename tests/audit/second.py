@@ -442,44 +442,48 @@ class Archive:
                 same_as_grant(header, opened[0])
 
     def peer_grant(self, index, header, opened):
-        grant, owner, reader = opened or (None, None, None)
-        data = b""
+        """The owner's side of an accepted grant; where the grant is refused, its papers are only looked for."""
+        entry, text = (self.paper(f"peer/{index}.{what}") for what in ("entry", "proof"))
+        if not opened or entry is None or text is None:
+            return
+        grant, owner, reader = opened
         with self.about(f"peer/{index}.entry"):
-            data = self.get(f"peer/{index}.entry")
-            peer = read_entry(data)["header"]
+            peer = read_entry(entry)["header"]
             need(peer["kind"] == GRANTED and peer["grant_hash"] == header["grant_hash"], "grants something else")
-            if grant:
-                same_as_grant(peer, grant)
+            same_as_grant(peer, grant)
         with self.about(f"grants/{index}.env"):
-            need(not grant or verifier_key(reader["log"], 1).name == self.log.name, "is for another reader's log")
+            need(verifier_key(reader["log"], 1).name == self.log.name, "is for another reader's log")
         with self.about(f"peer/{index}.proof"):
-            text = self.get(f"peer/{index}.proof")
-            need(grant, "no grant to hold it against")
             log = verifier_key(owner["log"], 1)
-            point = proof(text, data, grant["fence"], log, self.rules)
-            self.links.append((f"peer/{index}.proof", log.name, grant["fence"], leaf(data), point))
+            point = proof(text, entry, grant["fence"], log, self.rules)
+            self.links.append((f"peer/{index}.proof", log.name, grant["fence"], leaf(entry), point))
 
     def receipt(self, index, header, fence, opened):
-        content, data, digest = None, b"", header["grant_hash"]
-        grant, _, reader = opened or (None, None, None)
-        log = verifier_key(reader["log"], 1) if reader else None
+        """The reader's side of a grant of this log; where the receipt is refused, the rest is only looked for."""
+        receipt, entry, text = (self.paper(f"receipts/{index}.{what}") for what in ("env", "entry", "proof"))
+        if not opened or receipt is None:
+            return
+        grant, _, reader = opened
+        content, log, digest = None, verifier_key(reader["log"], 1), header["grant_hash"]
         with self.about(f"receipts/{index}.env"):
-            text = self.get(f"receipts/{index}.env")
-            need(grant, "no grant to hold it against")
-            content, signers = document(text, "receipt", RECEIPT, 2 << 10)
+            content, signers = document(receipt, "receipt", RECEIPT, 2 << 10)
             need(grant["person"] in signers, "the person did not sign it")
             need((content["grant_hash"], content["fence"]) == (digest, fence), "is for another grant")
             self.member(header, "reader", kind=READER, serial=grant["credential"])
             need(content["log_origin"] == log.name, "names another log")
+        if not content or entry is None or text is None:
+            return
         with self.about(f"receipts/{index}.entry"):
-            data = self.get(f"receipts/{index}.entry")
-            peer = read_entry(data)["header"]
+            peer = read_entry(entry)["header"]
             need(peer["kind"] == ACCEPTED and peer["grant_hash"] == digest, "accepts something else")
         with self.about(f"receipts/{index}.proof"):
-            text = self.get(f"receipts/{index}.proof")
-            need(content, "no receipt to hold it against")
-            point = proof(text, data, content["log_index"], log, None)
-            self.links.append((f"receipts/{index}.proof", log.name, content["log_index"], leaf(data), point))
+            point = proof(text, entry, content["log_index"], log, None)
+            self.links.append((f"receipts/{index}.proof", log.name, content["log_index"], leaf(entry), point))
+
+    def paper(self, path):
+        with self.about(path):
+            return self.get(path)
+        return None
 
     def opening(self, index, entry):
         path = f"openings/{index}.bin"
