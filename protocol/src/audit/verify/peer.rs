@@ -5,7 +5,7 @@ use crypto::digest::Digest;
 use super::entries::{Release, Seen, Walk};
 use super::fault::{Check, Fault};
 use super::reconcile::Link;
-use super::release::{self, Demand, mismatches, proved, volumes};
+use super::release::{self, Demand, mismatches, proved, told};
 use super::trust::log_key;
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
@@ -105,7 +105,7 @@ pub(super) fn foreign(
             mismatches(walk, check, entry, &holds);
             let granted = expected.granted;
             if let Some(grant) = granted.filter(|_| header.kind == expected.kind as i32) {
-                mismatches(walk, check, entry, &volumes(grant, &header));
+                mismatches(walk, check, entry, &told(grant, &header));
             }
         }
     }

@@ -81,6 +81,19 @@ fn compare(walk: &mut Walk<'_>, seen: &Seen<'_>, parties: &Parties<'_>) {
     let holds = [
         (origin, "log of the owner"),
         (grant.fence == index, "fence"),
+    ];
+    let name = FileName::Grant(index);
+    mismatches(walk, Check::Grants, name, &holds);
+    mismatches(walk, Check::Grants, name, &told(grant, header));
+}
+
+/// Whether the header of a grant's entry tells what the grant does: by which policy and rules, from
+/// which country to which, and how much, in buckets: what the grant's manifest holds, and not the
+/// study that it was made from.
+pub(super) fn told(grant: &Grant, header: &Header) -> [(bool, &'static str); 6] {
+    let prepared = grant.prepared.as_ref();
+    let (bytes, objects) = prepared.map_or((0, 0), |prepared| (prepared.bytes, prepared.objects));
+    [
         (grant.policy_hash == header.policy_hash, "policy hash"),
         (grant.rules == header.rules, "list of rules"),
         (
@@ -88,22 +101,6 @@ fn compare(walk: &mut Walk<'_>, seen: &Seen<'_>, parties: &Parties<'_>) {
             "country of the data",
         ),
         (grant.to_country == header.to_country, "country of the desk"),
-    ];
-    mismatches(walk, Check::Grants, FileName::Grant(index), &holds);
-    mismatches(
-        walk,
-        Check::Grants,
-        FileName::Grant(index),
-        &volumes(grant, header),
-    );
-}
-
-/// Whether the header says how much was released, in buckets: what the grant's manifest holds, and
-/// not the study that it was made from.
-pub(super) fn volumes(grant: &Grant, header: &Header) -> [(bool, &'static str); 2] {
-    let prepared = grant.prepared.as_ref();
-    let (bytes, objects) = prepared.map_or((0, 0), |prepared| (prepared.bytes, prepared.objects));
-    [
         (bucket(bytes) == header.bytes_bucket, "volume in bytes"),
         (
             bucket(objects) == header.instances_bucket,

@@ -234,6 +234,17 @@ fn the_header_says_what_the_grant_says() {
         "volume in instances",
     ];
     assert_eq!(faults, expected.map(Fault::Mismatch));
+    // The reader's archive alone shows it too, by what it keeps of the owner's log.
+    world.accept(&granted);
+    let found = failures(&world.archive(false));
+    let named = |what| {
+        (
+            Check::Peers,
+            "peer/1.entry".to_owned(),
+            Fault::Mismatch(what),
+        )
+    };
+    assert_eq!(found, expected.map(named));
 }
 
 #[test]
