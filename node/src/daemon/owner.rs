@@ -6,6 +6,7 @@ use crypto::digest::Digest;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::audit::record::StudyRecord;
+use protocol::case::rules::image_modalities;
 use protocol::document::grant::Prepared;
 use protocol::ids::{OfferId, StudyId};
 use protocol::io::{Delivery, StudyDescription};
@@ -143,23 +144,6 @@ impl OwnerPort for Owner {
     }
 }
 
-/// What accompanies images and is not what a reader is asked for: structured reports, presentation
-/// states, key objects, documents, registrations, real world values, fiducials, segmentations
-/// (PS3.3 section C.7.3.1.1.1).
-const COMPANIONS: [&str; 10] = [
-    "DOC", "FID", "KO", "M3D", "PLAN", "PR", "REG", "RWV", "SEG", "SR",
-];
-
-/// The modalities that say who may read a study: those of its images, or of what there is.
-fn image_modalities(all: &[String]) -> Vec<String> {
-    let images = all.iter().filter(|of| !COMPANIONS.contains(&of.as_str()));
-    let images: Vec<String> = images.cloned().collect();
-    match images.is_empty() {
-        true => all.to_vec(),
-        false => images,
-    }
-}
-
 /// Writes the structured report into a file that goes when it is dropped.
 fn report_file(vault: &Vault, delivery: &Delivery) -> Result<sr::TemporaryFile, Undone> {
     let study = delivery.studies.first();
@@ -183,21 +167,5 @@ async fn send(
         }),
         Some(other) => Err(Undone(format!("the receiver did not take it: {other:?}"))),
         None => Err(Undone("the receiver gave no answer".to_owned())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::image_modalities;
-
-    #[test]
-    fn a_study_is_read_by_who_reads_its_images() {
-        let of = |all: &[&str]| {
-            let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
-            image_modalities(&all)
-        };
-        assert_eq!(of(&["KO", "MR", "PR", "SR"]), ["MR"]);
-        assert_eq!(of(&["CT", "PT", "SR"]), ["CT", "PT"]);
-        assert_eq!(of(&["PR", "SR"]), ["PR", "SR"]);
     }
 }

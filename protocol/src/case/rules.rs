@@ -57,6 +57,24 @@ impl Rule {
     }
 }
 
+/// What accompanies images and is not what a reader is asked for: structured reports, presentation
+/// states, key objects, documents, registrations, real world values, fiducials, segmentations
+/// (PS3.3 section C.7.3.1.1.1).
+const COMPANIONS: [&str; 10] = [
+    "DOC", "FID", "KO", "M3D", "PLAN", "PR", "REG", "RWV", "SEG", "SR",
+];
+
+/// The modalities that say who may read a study: those of its images, or of what there is.
+#[must_use]
+pub fn image_modalities(all: &[String]) -> Vec<String> {
+    let images = all.iter().filter(|of| !COMPANIONS.contains(&of.as_str()));
+    let images: Vec<String> = images.cloned().collect();
+    match images.is_empty() {
+        true => all.to_vec(),
+        false => images,
+    }
+}
+
 /// The first rule that takes the study.
 #[must_use]
 pub fn first_match<'a>(rules: &'a [Rule], study: &StudyRecord) -> Option<&'a Rule> {
@@ -102,5 +120,16 @@ mod tests {
         assert_eq!(first_match(&rules, &of(&["CT", "MR"])), Some(&rules[0]));
         assert_eq!(first_match(&rules, &of(&["CT", "PT"])), Some(&rules[1]));
         assert_eq!(first_match(&rules, &of(&["PT"])), Some(&rules[2]));
+    }
+
+    #[test]
+    fn a_study_is_read_by_who_reads_its_images() {
+        let of = |all: &[&str]| {
+            let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
+            image_modalities(&all)
+        };
+        assert_eq!(of(&["KO", "MR", "PR", "SR"]), ["MR"]);
+        assert_eq!(of(&["CT", "PT", "SR"]), ["CT", "PT"]);
+        assert_eq!(of(&["PR", "SR"]), ["PR", "SR"]);
     }
 }
