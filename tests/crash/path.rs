@@ -19,6 +19,9 @@ pub struct People {
     closing: Option<String>,
 }
 
+/// The step that the hospital has answered that it closes a case.
+pub const CLOSED: &str = "closed";
+
 /// Hears the name of each step when it is seen.
 pub type Reached<'a> = &'a (dyn Fn(&str) + Sync);
 
@@ -46,6 +49,9 @@ impl People {
                 let request = json!({ "cmd": "case-close", "case": case, "reason": "read" });
                 // The hospital may die under it: it is asked again.
                 let asked = hospital.ask(&request);
+                if asked.is_ok() {
+                    reached(CLOSED);
+                }
                 self.closing = asked.err().map(|error| format!("{error:#}"));
                 reached("closing");
             }
