@@ -52,6 +52,23 @@ pub(crate) struct Entry {
     pub(crate) fields: Vec<(Field, Vec<u8>)>,
 }
 
+impl Entry {
+    /// An entry that is still to get its index.
+    pub(crate) const fn new(
+        record: Record,
+        header: Header,
+        subject: Option<SubjectId>,
+        fields: Vec<(Field, Vec<u8>)>,
+    ) -> Self {
+        Self {
+            record,
+            header,
+            subject,
+            fields,
+        }
+    }
+}
+
 impl Context {
     /// A context for a log that is still to be replayed.
     pub(crate) fn new(config: CoreConfig, seeds: &Seeds) -> Self {

@@ -298,12 +298,7 @@ impl Owner {
         let fields = release_fields(id, granting);
         let mut then = self.drop_dead(id);
         then.push(Then::Owner(OwnerStep::Granted(id, Fence(index))));
-        let entry = Entry {
-            record,
-            header,
-            subject,
-            fields,
-        };
+        let entry = Entry::new(record, header, subject, fields);
         ctx.fill(index, entry, Need::Witnessed, then);
     }
 
@@ -336,12 +331,7 @@ impl Owner {
         }
         fields.push((Field::Reason, reason.into_bytes()));
         let subject = self.cases.get(&id).map(|case| case.subject);
-        let entry = Entry {
-            record,
-            header,
-            subject,
-            fields,
-        };
+        let entry = Entry::new(record, header, subject, fields);
         ctx.fill(index, entry, Need::Durable, vec![]);
     }
 

@@ -77,12 +77,7 @@ impl Owner {
             state: "delivered",
         })];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             then,
         );
@@ -145,12 +140,7 @@ impl Owner {
             state: "closed",
         }));
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             then,
         );

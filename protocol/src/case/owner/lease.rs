@@ -122,12 +122,7 @@ impl Owner {
             header = header.with_volume(lease.bytes, lease.files);
         }
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject,
-                fields,
-            },
+            Entry::new(record, header, subject, fields),
             Need::Durable,
             then,
         );
@@ -485,12 +480,7 @@ impl Owner {
             }));
         }
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             then,
         );

@@ -184,12 +184,7 @@ impl Owner {
             }),
             Then::Owner(OwnerStep::Offered(id)),
         ];
-        let entry = Entry {
-            record,
-            header,
-            subject: Some(subject),
-            fields,
-        };
+        let entry = Entry::new(record, header, Some(subject), fields);
         self.unlogged_rings.insert(id);
         ctx.append(entry, Need::Durable, then);
     }
@@ -315,12 +310,7 @@ impl Owner {
             rules,
             reason,
         };
-        let entry = Entry {
-            record,
-            header,
-            subject,
-            fields,
-        };
+        let entry = Entry::new(record, header, subject, fields);
         ctx.append(entry, Need::Durable, vec![Then::Tell(told)]);
     }
 
@@ -387,12 +377,7 @@ impl Owner {
             Then::Run(Effect::Page { case: id, reason }),
         ];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             then,
         );

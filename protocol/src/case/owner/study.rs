@@ -95,12 +95,7 @@ impl Owner {
             .header(&record, Action::Create)
             .with_volume(volume.0, volume.1);
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             vec![],
         );
@@ -165,12 +160,7 @@ impl Owner {
         self.apply(&record, 0, ctx.now);
         let header = ctx.header(&record, Action::Create);
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             vec![],
         );
@@ -209,12 +199,7 @@ impl Owner {
             Then::Owner(OwnerStep::Opened(case)),
         ];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: Some(subject),
-                fields,
-            },
+            Entry::new(record, header, Some(subject), fields),
             Need::Durable,
             then,
         );

@@ -54,12 +54,7 @@ impl Reader {
         let fields = vec![(Field::Case, offer), (Field::Reason, reason.into_bytes())];
         let then = vec![Then::Reader(ReaderStep::HandedBack(key.0, key.1))];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
+            Entry::new(record, header, None, fields),
             Need::Durable,
             then,
         );
@@ -232,12 +227,7 @@ impl Reader {
         let fields = vec![(Field::Case, offer), (Field::Counts, counts.into_bytes())];
         let then = vec![Then::Reader(ReaderStep::Purged(key.0, key.1))];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
+            Entry::new(record, header, None, fields),
             Need::Durable,
             then,
         );

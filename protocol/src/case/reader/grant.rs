@@ -151,12 +151,7 @@ impl Reader {
         let fields = vec![(Field::Case, grant.offer), (Field::Person, grant.person)];
         let then = vec![Then::Reader(ReaderStep::Accepted(from, fence))];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
+            Entry::new(record, header, None, fields),
             Need::Durable,
             then,
         );

@@ -190,12 +190,7 @@ impl Reader {
         let fields = vec![(Field::Case, id.to_vec())];
         let then = vec![Then::Reader(ReaderStep::Claimed(id))];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
+            Entry::new(record, header, None, fields),
             Need::Durable,
             then,
         );

@@ -117,12 +117,7 @@ impl Reader {
         let fields = vec![(Field::Case, offer)];
         let then = vec![Then::Reader(ReaderStep::Reported(key.0, key.1))];
         ctx.append(
-            Entry {
-                record,
-                header,
-                subject: None,
-                fields,
-            },
+            Entry::new(record, header, None, fields),
             Need::Durable,
             then,
         );
