@@ -15,28 +15,42 @@ mod world;
 
 use std::sync::Mutex;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// Kills in CI, and in the full runs.
 const KILLS: (u64, u64) = (10, 100);
-/// Runs at a time: they mostly wait.
+/// Runs at a time, unless `RADMESH_CRASH_LANES` says how many: they mostly wait.
 const LANES: usize = 2;
 
-/// Runs every seed in a few lanes; the first failure of each lane is told.
+/// Runs each piece of work in a few lanes. A failure ends the lanes after what they are at; each
+/// is told. The full counts take an hour and more, so they say how far they are.
 fn in_lanes<T: Send>(work: Vec<T>, run: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
-    let work = Mutex::new(work.into_iter());
-    let next = || work.lock().unwrap().next();
-    std::thread::scope(|scope| {
-        let lane = || -> Result<()> {
-            while let Some(one) = next() {
-                run(one)?;
+    let all = work.len();
+    let work = Mutex::new((1..).zip(work));
+    let failures = Mutex::new(Vec::new());
+    let next = || match failures.lock().unwrap().is_empty() {
+        true => work.lock().unwrap().next(),
+        false => None,
+    };
+    let lane = || {
+        while let Some((at, one)) = next() {
+            if let Err(failure) = run(one) {
+                failures.lock().unwrap().push(failure);
             }
-            Ok(())
-        };
-        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        let ended: Vec<Result<()>> = lanes.into_iter().map(|lane| lane.join().unwrap()).collect();
-        ended.into_iter().collect()
-    })
+            if harness::long() {
+                harness::tell(&format!("{at} of {all}"));
+            }
+        }
+    };
+    let lanes = match std::env::var("RADMESH_CRASH_LANES") {
+        Ok(lanes) => lanes.parse()?,
+        Err(_) => LANES,
+    };
+    std::thread::scope(|scope| (0..lanes).for_each(|_| drop(scope.spawn(lane))));
+    let failures = failures.into_inner().unwrap();
+    let told: Vec<String> = failures.iter().map(|one| format!("{one:?}")).collect();
+    ensure!(told.is_empty(), "{}", told.join("\n\n"));
+    Ok(())
 }
 
 #[test]

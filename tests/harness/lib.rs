@@ -15,4 +15,4 @@ pub use faults::{Class, Faults, Kind, Plan};
 pub use image::Journal;
 pub use network::Network;
 pub use node::{Output, Process, run};
-pub use place::{binary, corpus, long, python, skip};
+pub use place::{binary, corpus, long, python, skip, tell};

@@ -57,6 +57,12 @@ pub fn long() -> bool {
     std::env::var_os("RADMESH_LONG").is_some()
 }
 
+/// Says how far a full run is, to the stream itself, which the test runner does not capture.
+pub fn tell(progress: &str) {
+    // A closed stderr leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{progress}");
+}
+
 /// Says that a test did not run, so that the count at the end of `scripts/test` says so too.
 ///
 /// Written to the stream itself, which the test runner does not capture, and on a line of its own:
