@@ -7,6 +7,7 @@ mod notes;
 mod proofs;
 mod public;
 mod quorum;
+mod sizes;
 mod tiles;
 mod witness;
 
