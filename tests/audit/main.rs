@@ -7,6 +7,7 @@
 
 mod flips;
 mod second;
+mod sizes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
