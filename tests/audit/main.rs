@@ -8,6 +8,7 @@
 mod flips;
 mod second;
 mod sizes;
+mod witness;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -78,6 +78,8 @@ pub struct World {
     genesis: Digest,
     members: Vec<(Who, Credential)>,
     mesh: [u16; 3],
+    /// Where the witness answers over HTTP: the hospital asks it there, the reader over the mesh.
+    http: u16,
     dicom: u16,
     /// How long a study is quiet before its case opens.
     quiet: &'static str,
@@ -99,6 +101,7 @@ impl World {
             genesis: Digest::sha256(&genesis),
             members: Vec::new(),
             mesh: [free_port()?, free_port()?, free_port()?],
+            http: free_port()?,
             dicom: free_port()?,
             quiet,
         };
@@ -138,7 +141,7 @@ impl World {
                 .map(|key| key.verifying_key()))
         };
         let named = |kind: KeyKind, vkey: KeyType| -> Result<Option<String>> {
-            let name = KeyName::new(&format!("{}.crash.radmesh/{kind}", who.name()))?;
+            let name = KeyName::new(&key_name(who, kind))?;
             Ok(public(kind)?.map(|key| VerifierKey::new(name, vkey, key).to_string()))
         };
         let (not_before, not_after) = (now - EARLY_S, now + LIFE_S);
@@ -236,7 +239,7 @@ impl World {
 
     fn role(&self, who: Who) -> String {
         match who {
-            Who::Witness => "[witness]\n".to_owned(),
+            Who::Witness => format!("[witness]\nhttp_listen = \"127.0.0.1:{}\"\n", self.http),
             Who::Hospital => format!(
                 "[hospital]\nae_title = \"{HOSPITAL_AE}\"\n\
                  dicom_listen = \"127.0.0.1:{dicom}\"\n\
@@ -244,7 +247,10 @@ impl World {
                  orders = \"from-dicom-header\"\nquiet_period = \"{quiet}\"\n\
                  jurisdiction = \"DE\"\nreport_language = \"de\"\nreserve = \"16MiB\"\n\
                  [[hospital.rules]]\nname = \"everything\"\naction = \"offer\"\n\
-                 resident = false\n[hospital.delivery]\nkind = \"folder\"\nfolder = {reports:?}\n",
+                 resident = false\n[hospital.delivery]\nkind = \"folder\"\nfolder = {reports:?}\n\
+                 [[consortium.witnesses]]\nname = \"{witness}\"\nurl = \"http://127.0.0.1:{http}\"\n",
+                witness = key_name(Who::Witness, KeyKind::Witness),
+                http = self.http,
                 dicom = self.dicom,
                 quiet = self.quiet,
                 reports = self.reports(),
@@ -310,6 +316,11 @@ impl World {
         let folder = self.root.path().join("trust/credentials");
         folder.join(format!("{serial}.{ending}"))
     }
+}
+
+/// The name of a node's key in signed notes.
+fn key_name(who: Who, kind: KeyKind) -> String {
+    format!("{}.crash.radmesh/{kind}", who.name())
 }
 
 /// All founders sign the genesis.

@@ -143,7 +143,7 @@ pub(super) fn open_secrets(settings: &Settings) -> anyhow::Result<Secrets> {
     let roles = Roles {
         hospital: settings.hospital.is_some(),
         reader: settings.reader.is_some(),
-        witness: settings.witness,
+        witness: settings.witness.is_some(),
     };
     Secrets::open(&keystore, roles).context("keys: make missing ones with `radmesh key new`")
 }

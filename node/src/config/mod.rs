@@ -18,7 +18,7 @@ pub use error::ConfigError;
 pub use settings::{
     AllowedPeer, ConsortiumSettings, DeliverySettings, HospitalSettings, HostPort,
     IdentitySettings, MeshSettings, OrderSource, PassphraseSource, PolicySettings, ReaderSettings,
-    Settings,
+    Settings, WitnessSettings, WitnessUrl,
 };
 pub use trust::{CREDENTIAL_ENDING, Trust, TrustError, admit_folder, load_policy};
 
@@ -82,6 +82,20 @@ pub struct Consortium {
     pub credential: PathBuf,
     /// Which witnesses' cosignatures make a checkpoint final (C2SP tlog-policy).
     pub quorum: PathBuf,
+    /// Witnesses of the quorum file that are asked over HTTP. The others are members, and are asked
+    /// over the mesh.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessAt>,
+}
+
+/// A witness that is asked over HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessAt {
+    /// The name of its key, as in the quorum file.
+    pub name: String,
+    /// The prefix of its submissions (C2SP tlog-witness): `add-checkpoint` is asked under it.
+    pub url: String,
 }
 
 /// What decides on a release.
@@ -299,10 +313,18 @@ fn memory() -> String {
     "2GiB".to_owned()
 }
 
-/// The witness role: it needs a witness key and no setting.
+/// The witness role: it needs a witness key.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Witness {}
+pub struct Witness {
+    /// Where it answers C2SP tlog-witness requests over HTTP, `address:port`; left out, it answers
+    /// over the mesh alone.
+    pub http_listen: Option<String>,
+    /// Logs of others than members that it cosigns for: their keys, as C2SP signed-note writes
+    /// them.
+    #[serde(default)]
+    pub logs: Vec<String>,
+}
 
 /// The relay role: members only, metered, no setting.
 #[derive(Debug, Deserialize)]

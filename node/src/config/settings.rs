@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crypto::digest::Digest;
+use crypto::note::{KeyName, VerifierKey};
 use libp2p::Multiaddr;
 use protocol::case::rules::Rule;
 use protocol::ids::NodeId;
+use reqwest::Url;
 
 use crate::dicom::ae::AeTitle;
 
@@ -31,7 +33,7 @@ pub struct Settings {
     /// The reader role.
     pub reader: Option<ReaderSettings>,
     /// The witness role.
-    pub witness: bool,
+    pub witness: Option<WitnessSettings>,
     /// The relay role.
     pub relay: bool,
     /// The socket that the command line talks to.
@@ -73,6 +75,26 @@ pub struct ConsortiumSettings {
     pub credential: PathBuf,
     /// The quorum file (C2SP tlog-policy).
     pub quorum: PathBuf,
+    /// Witnesses that are asked over HTTP.
+    pub witnesses: Vec<WitnessUrl>,
+}
+
+/// A witness that is asked over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessUrl {
+    /// The name of its key.
+    pub name: KeyName,
+    /// Where `add-checkpoint` is asked.
+    pub add_checkpoint: Url,
+}
+
+/// The witness role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessSettings {
+    /// Where it answers over HTTP, if it does.
+    pub http_listen: Option<SocketAddr>,
+    /// The keys of the logs of others than members.
+    pub logs: Vec<VerifierKey>,
 }
 
 impl ConsortiumSettings {

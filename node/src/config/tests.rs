@@ -72,7 +72,7 @@ fn the_shipped_files_load() {
         Duration::from_secs(8 * 3_600)
     );
     let witness = parse(WITNESS).unwrap();
-    assert!(witness.witness && !witness.relay && witness.policy.is_none());
+    assert!(witness.witness.is_some() && !witness.relay && witness.policy.is_none());
     assert!(parse(RELAY).unwrap().relay);
 }
 
@@ -84,6 +84,8 @@ fn the_shown_defaults_are_the_defaults() {
         "external",
         "folder",
         "templates",
+        "witnesses",
+        "http_listen",
     ];
     for text in [HOSPITAL, READER, WITNESS, RELAY] {
         let shown = with_defaults(text, &others);
@@ -109,12 +111,12 @@ fn the_shown_defaults_are_the_defaults() {
 fn an_unknown_key_is_named_with_its_line() {
     assert_eq!(
         complaint(HOSPITAL, "jurisdiction = \"DE\"", "jurisdicton = \"DE\""),
-        ":68: `hospital.jurisdicton`: there is no key `jurisdicton` here; \
+        ":71: `hospital.jurisdicton`: there is no key `jurisdicton` here; \
          did you mean `jurisdiction`?"
     );
     assert_eq!(
         complaint(READER, "[control]", "[controll]"),
-        ":67: `controll`: there is no key `controll` here; did you mean `control`?"
+        ":70: `controll`: there is no key `controll` here; did you mean `control`?"
     );
     assert_eq!(
         complaint(WITNESS, "[witness]\n", "[witness]\nmirror = true\n"),
@@ -140,7 +142,7 @@ const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "jurisdiction = \"DE\"",
         "jurisdiction = \"de\"",
-        ":68: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
+        ":71: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
     ),
     (
         "\"stat\"",

@@ -228,7 +228,11 @@ fn covers(settings: &Settings, own: &Member) -> Result<(), TrustError> {
             settings.reader.is_some(),
             credential.kind == MemberKind::Reader,
         ),
-        ("witness", settings.witness, credential.witness.is_some()),
+        (
+            "witness",
+            settings.witness.is_some(),
+            credential.witness.is_some(),
+        ),
     ]
     .into_iter()
     .find(|(_, wanted, has)| *wanted && !*has);

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use crypto::keys::SigningKey;
+use crypto::note::VerifierKey;
 use protocol::core::Core;
 use protocol::core::config::{CoreConfig, OwnerConfig, PublicIdentity, ReaderConfig, Seeds};
+use protocol::member::Member;
 use protocol::policy::Decide;
 
 use super::names::Names;
 use super::vault::Vault;
 use crate::config::{Settings, Trust};
 use crate::driver::clock::Clock;
-use crate::driver::log::{self, Cosigner, LogHandle, Witness};
+use crate::driver::log::{self, At, Cosigner, LogHandle, Witness};
 use crate::journal::LogIdentity;
 use crate::keystore::Secrets;
 use crate::store::root::MasterKey;
@@ -51,7 +53,7 @@ pub(super) async fn boot(
         .log_key()?
         .context("the credential names no log key")?;
     let config = core_config(settings, trust)?;
-    let witnesses = witnesses(trust);
+    let witnesses = witnesses(settings, trust)?;
     let options = options(settings);
     let names = Names::new(master);
     let data = settings.data_dir.clone();
@@ -158,23 +160,37 @@ fn core_config(settings: &Settings, trust: &Trust) -> anyhow::Result<CoreConfig>
     })
 }
 
-/// The witnesses of the quorum that are members, and so can be asked.
-fn witnesses(trust: &Trust) -> Vec<Witness> {
-    let keyed = trust.roster.members().filter_map(|member| {
-        let key = member.credential.witness_key().ok()??;
-        Some(Witness {
-            node: member.credential.node,
-            key,
-        })
-    });
-    let listed = |witness: &Witness| {
-        trust
-            .quorum
-            .witnesses()
-            .iter()
-            .any(|listed| listed.key == witness.key)
+/// The witnesses of the quorum that can be asked: those that the configuration gives a URL, and
+/// those that are members.
+///
+/// # Errors
+/// The configuration names one that the quorum file does not have.
+fn witnesses(settings: &Settings, trust: &Trust) -> anyhow::Result<Vec<Witness>> {
+    let listed = trust.quorum.witnesses();
+    let urls = &settings.consortium.witnesses;
+    if let Some(stranger) = urls
+        .iter()
+        .find(|at| !listed.iter().any(|one| *one.key.name() == at.name))
+    {
+        anyhow::bail!(
+            "consortium.witnesses: {} is not in {}",
+            stranger.name,
+            settings.consortium.quorum.display()
+        );
+    }
+    let at = |key: &VerifierKey| {
+        if let Some(given) = urls.iter().find(|given| given.name == *key.name()) {
+            return Some(At::Http(given.add_checkpoint.clone()));
+        }
+        let own = |member: &&Member| member.credential.witness_key() == Ok(Some(key.clone()));
+        let member = trust.roster.members().find(own)?;
+        Some(At::Mesh(member.credential.node))
     };
-    keyed.filter(listed).collect()
+    let reached = listed.iter().filter_map(|one| {
+        let key = one.key.clone();
+        at(&key).map(|at| Witness { key, at })
+    });
+    Ok(reached.collect())
 }
 
 fn random() -> anyhow::Result<[u8; 32]> {

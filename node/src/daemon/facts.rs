@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::export::Export;
 use super::network;
 use super::vault::Vault;
+use super::witness;
 use crate::config::{Settings, Trust};
 use crate::control;
 use crate::driver::log::LogHandle;
@@ -47,6 +48,7 @@ pub(super) struct Facts {
     log: Option<LogFacts>,
     hospital: Option<Hospital>,
     desk: Option<(Arc<dyn DeskPort>, Pages)>,
+    witness: Option<witness::Running>,
 }
 
 struct TrustFacts {
@@ -72,6 +74,7 @@ impl Facts {
             log: None,
             hospital: None,
             desk: None,
+            witness: None,
         }
     }
 
@@ -95,6 +98,11 @@ impl Facts {
 
     pub(super) fn desk(&mut self, port: Arc<dyn DeskPort>, pages: Pages) {
         self.desk = Some((port, pages));
+    }
+
+    pub(super) fn with_witness(mut self, running: Option<witness::Running>) -> Self {
+        self.witness = running;
+        self
     }
 
     fn logged(&self) -> Result<&LogFacts, Undone> {
@@ -125,12 +133,13 @@ impl control::Facts for Facts {
             "roles": {
                 "hospital": self.settings.hospital.is_some(),
                 "reader": self.settings.reader.is_some(),
-                "witness": self.settings.witness,
+                "witness": self.settings.witness.is_some(),
                 "relay": self.settings.relay,
             },
             "listen": network::addresses(&self.mesh),
             "dicom": self.hospital.as_ref().map(|hospital| hospital.dicom.to_string()),
             "dicomweb": dicomweb,
+            "witness": self.witness.as_ref().map(witness::Running::picture),
             "log": log,
         })
     }

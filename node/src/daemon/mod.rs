@@ -22,13 +22,13 @@ mod reader;
 mod roles;
 mod served;
 mod vault;
+mod witness;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,10 +38,11 @@ use crate::control::Server;
 use crate::control::timeline::Timeline;
 use crate::driver::clock::Clock;
 use crate::keystore::Secrets;
-use crate::witness::WitnessRole;
 
 pub use ingest::Ingest;
 pub use lock::{DataLock, LockError};
+pub(crate) use names::Names;
+pub(crate) use vault::Vault;
 
 /// How long a stopping node waits for its parts before it goes anyway.
 const STOPPING: Duration = Duration::from_secs(20);
@@ -112,7 +113,7 @@ async fn live(
     for (file, error) in &trust.ignored {
         tracing::warn!(file = %file.display(), %error, "a credential is not admitted");
     }
-    let witness = witness_role(&settings, &trust, &secrets)?;
+    let witness = witness::start((&settings, &trust, &secrets), life).await?;
     let (mesh, events, streams) = crate::mesh::spawn(
         network::config(&settings, &trust.roster),
         &secrets.transport.seed(),
@@ -133,10 +134,11 @@ async fn live(
         clock,
     })
     .await?;
-    let pump = network::pump(events, started.driver.clone(), witness, life.clone());
+    let role = witness.as_ref().map(witness::Running::role);
+    let pump = network::pump(events, started.driver.clone(), role, life.clone());
     life.tasks.spawn(pump);
     let listener = Server::bind(&settings.control_socket)?;
-    let facts = Arc::new(started.facts);
+    let facts = Arc::new(started.facts.with_witness(witness));
     let server = Server::new(started.driver.clone(), life.timeline.clone(), facts);
     life.tasks.spawn(server.run(listener, life.closing.clone()));
     tracing::info!(node = %mesh.node(), "the node runs");
@@ -169,27 +171,4 @@ async fn live(
     // The socket's name goes with the node; a next one would replace it anyway.
     let _ = std::fs::remove_file(&settings.control_socket);
     ended
-}
-
-fn witness_role(
-    settings: &Settings,
-    trust: &Trust,
-    secrets: &Secrets,
-) -> anyhow::Result<Option<Arc<WitnessRole>>> {
-    let Some(key) = secrets.witness.as_ref().filter(|_| settings.witness) else {
-        return Ok(None);
-    };
-    let named = trust.own.credential.witness_key()?;
-    let name = named
-        .context("the credential names no witness key")?
-        .name()
-        .clone();
-    let key = crypto::keys::SigningKey::from_seed(&key.seed());
-    let folder = settings.data_dir.join("witness");
-    Ok(Some(Arc::new(WitnessRole::open(
-        &folder,
-        name,
-        key,
-        &trust.roster,
-    )?)))
 }

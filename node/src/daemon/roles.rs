@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::{Life, hospital, reader};
 use crate::config::{Settings, Trust};
 use crate::driver::clock::Clock;
+use crate::driver::log::Asker;
 use crate::driver::ports::{DeskPort, OwnerPort};
 use crate::driver::{self, Driver, DriverHandle, Parts, Signer};
 use crate::keystore::Secrets;
@@ -92,9 +93,9 @@ async fn start_cases(
         timeline: life.timeline.clone(),
     };
     let driving = tokio::spawn(Driver::new(parts, queues).run(life.driver.clone()));
-    let quorum = trust.quorum.clone();
+    let (quorum, asker) = (trust.quorum.clone(), Asker::new(mesh.clone())?);
     life.tasks
-        .spawn(cosigner.run(quorum, witnesses, mesh.clone(), life.ending.clone()));
+        .spawn(cosigner.run(quorum, witnesses, asker, life.ending.clone()));
     if let Some(hospital) = &settings.hospital {
         let given = hospital::Given {
             settings,

@@ -3,26 +3,26 @@
 //! The newest head of each log is a file of its own, replaced durably *before* the cosignature goes
 //! out. Reading it, deciding and replacing it are one critical section.
 
+mod http;
+mod memory;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use crypto::digest::Digest;
 use crypto::keys::SigningKey;
 use crypto::log::merkle::TreeHead;
+use crypto::log::witness::AddCheckpoint;
 use crypto::note::{KeyName, NoteError};
-use protocol::audit::witness::{Answer, KnownLogs, admit};
-use protocol::member::Roster;
+use protocol::audit::rate::Rate;
+use protocol::audit::witness::{Answer, KnownLogs, Refused, admit};
 
+use self::memory::Memory;
 use crate::driver::clock;
-use crate::files::{FileError, Readers, replace};
+use crate::files::FileError;
 
-/// First line of a head's file.
-const VERSION: &str = "radmesh-head/1";
-
-/// The longest head's file: a name, a number and a digest.
-const HEAD_MAX: u64 = 2 << 10;
+pub use http::serve;
 
 /// Why a witness does not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,65 +33,72 @@ pub enum WitnessError {
     /// A head's file is damaged. A witness that forgot must not cosign.
     #[error("{}: not a log's head: restore it from a backup", .0.display())]
     Damaged(PathBuf),
+    /// The key has cosigned, and what it cosigned is gone.
+    #[error(
+        "{}: what this witness cosigned is gone: restore it, or retire the key (make a new one \
+         with `radmesh key new witness` and ask the council for its credential)", .0.display()
+    )]
+    Forgot(PathBuf),
     /// The key's name cannot be used.
     #[error(transparent)]
     Name(#[from] NoteError),
 }
 
+/// Where a witness's memory is, and where its keys are.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    /// The heads.
+    pub memory: &'a Path,
+    /// The folder of the key files.
+    pub keys: &'a Path,
+}
+
 /// A witness. Calls block.
 pub struct WitnessRole {
-    folder: PathBuf,
+    memory: Memory,
     name: KeyName,
     key: SigningKey,
     logs: KnownLogs,
-    heads: Mutex<BTreeMap<KeyName, TreeHead>>,
+    state: Mutex<State>,
+    since: Instant,
+}
+
+/// What one request reads and writes.
+struct State {
+    heads: BTreeMap<KeyName, TreeHead>,
+    rate: Rate,
+    /// Logs that signed two trees since this start, as many as there are known logs.
+    forked: BTreeMap<KeyName, PathBuf>,
 }
 
 impl WitnessRole {
-    /// Opens the folder of heads, made if it is absent.
+    /// Opens the witness's memory, made at the key's first use. It cosigns for `logs`.
     ///
     /// # Errors
     /// [`WitnessError`].
     pub fn open(
-        folder: &Path,
-        name: KeyName,
-        key: SigningKey,
-        roster: &Roster,
-    ) -> Result<Self, WitnessError> {
-        Self::with_logs(folder, name, key, KnownLogs::of(roster, clock::wall()))
-    }
-
-    fn with_logs(
-        folder: &Path,
-        name: KeyName,
-        key: SigningKey,
+        folders: Folders<'_>,
+        (name, key): (KeyName, SigningKey),
         logs: KnownLogs,
     ) -> Result<Self, WitnessError> {
-        let system = |source| FileError::System {
-            file: folder.to_owned(),
-            source,
+        let (memory, heads) = Memory::open(folders.memory, folders.keys, &key.verifying_key())?;
+        let state = State {
+            heads,
+            rate: Rate::default(),
+            forked: BTreeMap::new(),
         };
-        crate::files::create_secret_folder(folder)?;
-        let mut heads = BTreeMap::new();
-        for entry in fs::read_dir(folder).map_err(system)? {
-            let file = entry.map_err(system)?.path();
-            if file.extension().is_some_and(|ending| ending == "head") {
-                let text = crate::files::read_text(&file, HEAD_MAX)?;
-                let (origin, head) = parse(&text).ok_or(WitnessError::Damaged(file))?;
-                heads.insert(origin, head);
-            }
-        }
-        let folder = folder.to_owned();
         Ok(Self {
-            folder,
+            memory,
             name,
             key,
             logs,
-            heads: Mutex::new(heads),
+            state: Mutex::new(state),
+            since: Instant::now(),
         })
     }
 
-    /// The answer to one `add-checkpoint` request: a status line, then the body.
+    /// The answer to one `add-checkpoint` request, as the mesh carries it: a status line, then the
+    /// body.
     #[must_use]
     pub fn answer(&self, request: &[u8]) -> Vec<u8> {
         let answer = self.decide(request);
@@ -100,66 +107,84 @@ impl WitnessRole {
         bytes
     }
 
+    /// The logs that have heads here, and those that were seen to sign two trees since the start
+    /// (with the file that proves it).
+    #[must_use]
+    pub fn picture(&self) -> (usize, Vec<(String, PathBuf)>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let forked = state.forked.iter();
+        let forked = forked.map(|(origin, file)| (origin.as_str().to_owned(), file.clone()));
+        (state.heads.len(), forked.collect())
+    }
+
     fn decide(&self, request: &[u8]) -> Answer {
-        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        let admitted = match admit(request, &self.logs, |origin| heads.get(origin).cloned()) {
+        let now_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.decide_at(request, now_us)
+    }
+
+    fn decide_at(&self, request: &[u8], now_us: u64) -> Answer {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = match admit(request, &self.logs, |origin| {
+            state.heads.get(origin).copied()
+        }) {
             Ok(admitted) => admitted,
             Err(refused) => {
                 if refused.alarm {
-                    tracing::error!(reason = %refused.reason, "a log signed two different trees");
+                    self.alarm(&mut state, request, &refused);
                 }
                 return refused.answer();
             }
         };
         let (origin, head) = (admitted.origin().clone(), admitted.persist());
-        let file = self.folder.join(format!(
-            "{}.head",
-            Digest::sha256(origin.as_str().as_bytes()).to_hex()
-        ));
-        if let Err(error) = replace(&file, render(&origin, &head).as_bytes(), Readers::Owner) {
-            tracing::error!(%error, "a head cannot be kept: no cosignature");
-            return failure();
+        if !state.rate.take(&origin, now_us) {
+            return empty(429);
         }
-        heads.insert(origin, head);
+        if let Err(error) = self.memory.keep(&origin, &head) {
+            tracing::error!(%error, "a head cannot be kept: no cosignature");
+            return empty(500);
+        }
+        state.heads.insert(origin, head);
         match admitted.cosign(&self.name, &self.key, clock::wall()) {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(%error, "no cosignature");
-                failure()
+                empty(500)
             }
+        }
+    }
+
+    /// Tells a person, and keeps what proves it.
+    fn alarm(&self, state: &mut State, request: &[u8], refused: &Refused) {
+        let Ok(request) = AddCheckpoint::parse(request) else {
+            return;
+        };
+        let origin = request.checkpoint.checkpoint().origin.clone();
+        let Some(held) = state.heads.get(&origin) else {
+            return;
+        };
+        let signed = request.checkpoint.encode();
+        match self.memory.keep_fork(&origin, held, &signed) {
+            Ok(file) => {
+                tracing::error!(
+                    log = %origin, reason = %refused.reason, evidence = %file.display(),
+                    "a log signed two different trees: call the council"
+                );
+                state.forked.insert(origin, file);
+            }
+            Err(error) => tracing::error!(
+                log = %origin, reason = %refused.reason, %error,
+                "a log signed two different trees, and the proof of it cannot be kept"
+            ),
         }
     }
 }
 
-fn failure() -> Answer {
+fn empty(status: u16) -> Answer {
     Answer {
-        status: 500,
+        status,
         content_type: None,
         body: Vec::new(),
     }
-}
-
-fn render(origin: &KeyName, head: &TreeHead) -> String {
-    format!(
-        "{VERSION}\n{}\n{}\n{}\n",
-        origin.as_str(),
-        head.size,
-        head.root.to_hex()
-    )
-}
-
-fn parse(text: &str) -> Option<(KeyName, TreeHead)> {
-    let mut lines = text.lines();
-    if lines.next()? != VERSION {
-        return None;
-    }
-    let origin = KeyName::new(lines.next()?).ok()?;
-    let size = lines.next()?.parse().ok()?;
-    let root = Digest::from_hex(lines.next()?).ok()?;
-    lines
-        .next()
-        .is_none()
-        .then_some((origin, TreeHead { size, root }))
 }
 
 #[cfg(test)]
@@ -170,6 +195,7 @@ mod tests {
     use crypto::log::checkpoint::Checkpoint;
     use crypto::log::writer::LogWriter;
     use crypto::note::{KeyType, VerifierKey};
+    use protocol::audit::rate;
     use protocol::audit::witness::{request, take_answer};
 
     struct Log {
@@ -215,7 +241,15 @@ mod tests {
         let key = log.key.verifying_key();
         logs.insert(VerifierKey::new(log.name.clone(), KeyType::Ed25519, key));
         let name = KeyName::new("witness.example").expect("a name");
-        WitnessRole::with_logs(folder, name, SigningKey::from_seed(&[2; 32]), logs).expect("opened")
+        let key = SigningKey::from_seed(&[2; 32]);
+        WitnessRole::open(folders(folder), (name, key), logs).expect("opened")
+    }
+
+    fn folders(folder: &Path) -> Folders<'_> {
+        Folders {
+            memory: folder,
+            keys: folder,
+        }
     }
 
     fn status(answer: &[u8]) -> (u16, Vec<u8>) {
@@ -261,6 +295,31 @@ mod tests {
         assert_eq!(status(&witness.answer(&log.request(0))).0, 200);
         assert_eq!(status(&witness.answer(&fork.request(2))).0, 409);
         assert_eq!(status(&witness.answer(b"nonsense")).0, 400);
+        let (logs, forked) = witness.picture();
+        assert_eq!((logs, forked.len()), (1, 1));
+        let evidence = std::fs::read_to_string(&forked[0].1).expect("kept");
+        assert!(evidence.contains(&log.tree.head().root.to_hex()));
+        let signed = evidence.split_once("\n\n").expect("two parts").1;
+        let verifier = VerifierKey::new(
+            fork.name.clone(),
+            KeyType::Ed25519,
+            fork.key.verifying_key(),
+        );
+        let signed = crypto::log::checkpoint::SignedCheckpoint::open(signed.as_bytes(), &verifier);
+        assert_eq!(signed.map(|signed| *signed.head()), Ok(fork.tree.head()));
+    }
+
+    #[test]
+    fn a_log_that_asks_too_often_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = Log::of(&[b"a", b"b"]);
+        let witness = role(folder.path(), &log);
+        let status = |old, now_us| witness.decide_at(&log.request(old), now_us).status;
+        assert_eq!(status(0, 0), 200);
+        assert!((1..rate::BURST).all(|_| status(2, 0) == 200));
+        assert_eq!((status(2, 0), status(2, 1_000_000)), (429, 200));
+        // What is refused anyway costs no cosignature and is told as before.
+        assert_eq!(witness.decide_at(b"nonsense", 0).status, 400);
     }
 
     #[test]
@@ -269,21 +328,8 @@ mod tests {
         std::fs::write(folder.path().join("ab.head"), "radmesh-head/1\n").expect("written");
         let name = KeyName::new("witness.example").expect("a name");
         let key = SigningKey::from_seed(&[2; 32]);
-        let refused = WitnessRole::with_logs(folder.path(), name, key, KnownLogs::default());
+        let logs = KnownLogs::default();
+        let refused = WitnessRole::open(folders(folder.path()), (name, key), logs);
         assert!(matches!(refused.err(), Some(WitnessError::Damaged(_))));
-    }
-
-    #[test]
-    fn a_head_survives_its_file_and_nothing_else_does() {
-        let origin = KeyName::new("hospital.example/log").expect("a name");
-        let head = TreeHead {
-            size: 7,
-            root: Digest::sha256(b"root"),
-        };
-        let text = render(&origin, &head);
-        assert_eq!(parse(&text), Some((origin, head)));
-        assert_eq!(parse(&text.replace("head/1", "head/2")), None);
-        assert_eq!(parse(&text[..text.len() - 3]), None);
-        assert_eq!(parse(&format!("{text}more\n")), None);
     }
 }

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod entry;
 pub mod header;
 pub mod query;
+pub mod rate;
 pub mod record;
 pub mod verify;
 pub mod witness;

@@ -21,6 +21,7 @@ use super::{Config, Consortium, Identity, Mesh, Reader, units};
 use crate::dicom::ae::AeTitle;
 
 mod hospital;
+mod witness;
 
 /// The longest configuration file: one with a thousand rules is a fifth of it.
 const FILE_MAX: u64 = 1 << 20;
@@ -133,7 +134,11 @@ impl Resolver<'_> {
                 .as_ref()
                 .map(|role| self.reader(role))
                 .transpose()?,
-            witness: config.witness.is_some(),
+            witness: config
+                .witness
+                .as_ref()
+                .map(|role| self.witness(role))
+                .transpose()?,
             relay: config.relay.is_some(),
             control_socket,
             log_filter: config.log.filter.clone(),
@@ -189,6 +194,7 @@ impl Resolver<'_> {
             credentials: self.path("consortium.credentials", &consortium.credentials)?,
             credential: self.path("consortium.credential", &consortium.credential)?,
             quorum: self.path("consortium.quorum", &consortium.quorum)?,
+            witnesses: self.witnesses(&consortium.witnesses)?,
         })
     }
 

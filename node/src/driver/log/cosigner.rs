@@ -6,15 +6,14 @@ use std::time::Duration;
 use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::quorum::Quorum;
 use crypto::log::witness::AddCheckpoint;
-use crypto::note::VerifierKey;
+use crypto::note::KeyName;
 use protocol::audit::witness::{self, AnswerError};
-use protocol::ids::NodeId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::reach::{Asker, Witness};
 use crate::journal::{JournalError, JournalReader, Published};
-use crate::mesh::{MeshHandle, Protocol};
 
 /// An idle log is cosigned again after this: it bounds how far back an entry could be dated.
 const IDLE: Duration = Duration::from_secs(60);
@@ -25,22 +24,13 @@ const RETRY: Duration = Duration::from_millis(500);
 /// One round's bound; a slow witness is asked again in the next.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// A witness that can be asked.
-#[derive(Clone, Debug)]
-pub struct Witness {
-    /// Where.
-    pub node: NodeId,
-    /// Its key, of type 04.
-    pub key: VerifierKey,
-}
-
 /// Runs the rounds.
 pub struct Cosigner {
     reader: JournalReader,
     durable: watch::Receiver<u64>,
     witnessed: watch::Sender<u64>,
     /// The size each witness is known to hold.
-    held: BTreeMap<NodeId, u64>,
+    held: BTreeMap<KeyName, u64>,
 }
 
 /// What one witness said.
@@ -69,14 +59,14 @@ impl Cosigner {
         mut self,
         quorum: Quorum,
         witnesses: Vec<Witness>,
-        mesh: MeshHandle,
+        asker: Asker,
         stop: CancellationToken,
     ) {
         loop {
             let is_empty = *self.durable.borrow_and_update() == 0;
             let met = is_empty || {
                 let newest = SignedCheckpoint::clone(&self.reader.checkpoint());
-                let round = self.round(newest, &quorum, &witnesses, &mesh);
+                let round = self.round(newest, &quorum, &witnesses, &asker);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     met = tokio::time::timeout(ROUND, round) => met.unwrap_or(false),
@@ -101,29 +91,29 @@ impl Cosigner {
         mut signed: SignedCheckpoint,
         quorum: &Quorum,
         witnesses: &[Witness],
-        mesh: &MeshHandle,
+        asker: &Asker,
     ) -> bool {
         if self.is_met(&signed, quorum) {
             return self.keep(signed).await;
         }
         let mut asking = JoinSet::new();
         for witness in witnesses {
-            self.ask(&mut asking, witness.clone(), &signed, mesh);
+            self.ask(&mut asking, witness.clone(), &signed, asker);
         }
         while let Some(answer) = asking.join_next().await {
             let Ok(Some(said)) = answer else { continue };
             let size = signed.head().size;
             match witness::take_answer(&mut signed, &said.witness.key, said.status, &said.body) {
                 Ok(_) => {
-                    self.held.insert(said.witness.node, size);
+                    self.held.insert(said.witness.key.name().clone(), size);
                     if self.is_met(&signed, quorum) {
                         return self.keep(signed).await;
                     }
                 }
                 Err(AnswerError::Holds(held)) if held <= size => {
-                    let known = self.held.insert(said.witness.node, held);
+                    let known = self.held.insert(said.witness.key.name().clone(), held);
                     if known != Some(held) {
-                        self.ask(&mut asking, said.witness, &signed, mesh);
+                        self.ask(&mut asking, said.witness, &signed, asker);
                     }
                 }
                 // Nothing stops for one witness's word: if it is true, the quorum is never met, and
@@ -150,15 +140,15 @@ impl Cosigner {
         asking: &mut JoinSet<Option<Said>>,
         witness: Witness,
         signed: &SignedCheckpoint,
-        mesh: &MeshHandle,
+        asker: &Asker,
     ) {
         let held = self
             .held
-            .get(&witness.node)
+            .get(witness.key.name())
             .copied()
             .unwrap_or(0)
             .min(signed.head().size);
-        let (reader, signed, mesh) = (self.reader.clone(), signed.clone(), mesh.clone());
+        let (reader, signed, asker) = (self.reader.clone(), signed.clone(), asker.clone());
         asking.spawn(async move {
             let request = tokio::task::spawn_blocking(move || {
                 let proof = reader.consistency_proof(held, signed.head().size)?;
@@ -178,16 +168,12 @@ impl Cosigner {
                     return None;
                 }
             };
-            let answer = mesh.send(witness.node, Protocol::Witness, request).await;
-            match answer {
-                Ok(answer) => {
-                    let (status, body) = split_answer(&answer)?;
-                    Some(Said {
-                        witness,
-                        status,
-                        body: body.to_vec(),
-                    })
-                }
+            match asker.ask(&witness, request).await {
+                Ok((status, body)) => Some(Said {
+                    witness,
+                    status,
+                    body,
+                }),
                 Err(error) => {
                     tracing::debug!(witness = %witness.key.name(), %error, "not reached");
                     None
@@ -218,27 +204,6 @@ impl Cosigner {
                 tracing::error!(%error, "a cosigned checkpoint cannot be kept");
                 false
             }
-        }
-    }
-}
-
-/// Splits "status line, body"; `None` for anything else.
-pub(crate) fn split_answer(answer: &[u8]) -> Option<(u16, &[u8])> {
-    let end = answer.iter().position(|byte| *byte == b'\n')?;
-    let status = std::str::from_utf8(answer.get(..end)?).ok()?.parse().ok()?;
-    Some((status, answer.get(end + 1..)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_a_status_line_and_a_body() {
-        assert_eq!(split_answer(b"200\nbody"), Some((200, b"body".as_slice())));
-        assert_eq!(split_answer(b"409\n"), Some((409, b"".as_slice())));
-        for bad in [b"".as_slice(), b"200", b"x\n", b"-1\n", b"99999999\n"] {
-            assert_eq!(split_answer(bad), None);
         }
     }
 }

@@ -9,6 +9,7 @@
 mod cosigner;
 mod feeder;
 mod payloads;
+mod reach;
 mod replay;
 
 use std::sync::Arc;
@@ -24,10 +25,11 @@ use crate::journal::{Journal, JournalError, JournalReader, LogIdentity};
 use crate::store::Layout;
 use crate::store::payloads::Payloads;
 
-#[cfg(test)]
-pub(crate) use cosigner::split_answer;
-pub use cosigner::{Cosigner, Witness};
+pub use cosigner::Cosigner;
 pub use payloads::{PayloadFault, PayloadSeal, Unsealed, frame, unframe};
+#[cfg(test)]
+pub(crate) use reach::split_answer;
+pub use reach::{Asker, At, Unreached, Witness};
 pub use replay::{ReplayError, replay};
 
 /// Why the log cannot be opened, read or written.
