@@ -7,8 +7,12 @@
 
 pub mod archive;
 pub mod entry;
+#[cfg(feature = "audit-explain")]
+pub mod explain;
 pub mod header;
 pub mod query;
 pub mod record;
+#[cfg(feature = "audit")]
+pub mod report;
 pub mod verify;
 pub mod witness;
