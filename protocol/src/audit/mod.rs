@@ -7,9 +7,13 @@
 
 pub mod archive;
 pub mod entry;
+#[cfg(feature = "audit-explain")]
+pub mod explain;
 pub mod header;
 pub mod query;
 pub mod rate;
 pub mod record;
+#[cfg(feature = "audit")]
+pub mod report;
 pub mod verify;
 pub mod witness;

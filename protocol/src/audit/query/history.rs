@@ -318,7 +318,7 @@ impl Words {
 
 /// A text of a stranger, safe to print: what could move a cursor or the direction of writing shows
 /// as a replacement character.
-pub(super) fn clean(text: &str, longest: usize) -> String {
+pub(in crate::audit) fn clean(text: &str, longest: usize) -> String {
     let odd = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -33,6 +33,12 @@ use std::str::FromStr;
 
 pub use answer::{Answer, Cell, ROWS_MAX, Table, Unseen};
 pub use history::HELD_MAX;
+#[cfg(feature = "audit")]
+pub(in crate::audit) use history::clean;
+#[cfg(feature = "audit-explain")]
+pub(in crate::audit) use overrides::kind_name;
+#[cfg(feature = "audit-explain")]
+pub(in crate::audit) use text::paragraph;
 pub use text::{describe, verdict};
 
 use super::verify::{Input, Options, Verdict};
@@ -188,21 +194,46 @@ impl Ask {
 /// Answers a question from archives that were verified to `verdict` under `options`.
 #[must_use]
 pub fn answer(inputs: &[Input<'_>], (verdict, options): (&Verdict, Options), ask: &Ask) -> Answer {
-    let history = History::gather(inputs, (verdict, options), ask);
-    let mut answer = Answer::new(ask, &history);
+    from(
+        &History::gather(inputs, (verdict, options), ask),
+        (verdict, ask),
+    )
+}
+
+/// Answers several questions within the limits of `ask`, from one walk over the archives.
+#[must_use]
+pub fn answers(
+    inputs: &[Input<'_>],
+    (verdict, options): (&Verdict, Options),
+    (ask, questions): (&Ask, &[Question]),
+) -> Vec<Answer> {
+    // Disclosed payloads are read if any of them needs it.
+    let opens = questions.iter().copied().find(|question| question.opens());
+    let as_one = |question| Ask {
+        question,
+        ..ask.clone()
+    };
+    let ask = as_one(opens.unwrap_or(ask.question));
+    let history = History::gather(inputs, (verdict, options), &ask);
+    let one = |question: &Question| from(&history, (verdict, &as_one(*question)));
+    questions.iter().map(one).collect()
+}
+
+fn from(history: &History, (verdict, ask): (&Verdict, &Ask)) -> Answer {
+    let mut answer = Answer::new(ask, history);
     if !verdict.holds() {
         answer.lacks("archives that verify: nothing proves what these say");
     }
     match ask.question {
-        Question::Who => who::answer(&history, ask, &mut answer),
-        Question::Left => left::answer(&history, ask, &mut answer),
-        Question::Credentials => credentials::answer(&history, (ask, verdict), &mut answer),
-        Question::Basis => basis::answer(&history, ask, &mut answer),
-        Question::Complete => complete::answer(&history, (ask, verdict), &mut answer),
-        Question::Overrides => overrides::answer(&history, &mut answer),
+        Question::Who => who::answer(history, ask, &mut answer),
+        Question::Left => left::answer(history, ask, &mut answer),
+        Question::Credentials => credentials::answer(history, (ask, verdict), &mut answer),
+        Question::Basis => basis::answer(history, ask, &mut answer),
+        Question::Complete => complete::answer(history, (ask, verdict), &mut answer),
+        Question::Overrides => overrides::answer(history, &mut answer),
         Question::Reviews => duties::reviews(&mut answer),
-        Question::Retention => duties::retention(&history, ask, &mut answer),
-        Question::Outliers => outliers::answer(&history, ask, &mut answer),
+        Question::Retention => duties::retention(history, ask, &mut answer),
+        Question::Outliers => outliers::answer(history, ask, &mut answer),
     }
     answer
 }

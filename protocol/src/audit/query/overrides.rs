@@ -41,7 +41,7 @@ pub(super) fn answer(history: &History, answer: &mut Answer) {
 }
 
 /// A kind in words.
-const fn kind_name(kind: Kind) -> &'static str {
+pub(in crate::audit) const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Unspecified => "unspecified",
         Kind::NodeStarted => "node started",

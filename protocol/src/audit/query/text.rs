@@ -57,7 +57,7 @@ pub fn describe(answer: &Answer) -> String {
 }
 
 /// Writes a paragraph in lines of at most [`WIDTH`] columns.
-pub(super) fn paragraph(out: &mut String, text: &str) {
+pub(in crate::audit) fn paragraph(out: &mut String, text: &str) {
     for line in wrapped(text, WIDTH, &[' ']) {
         out.push_str(line.trim_end());
         out.push('\n');

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crypto::digest::Digest;
 use protocol::audit::query::{Ask, Question, when};
 
+use super::explain::ExplainArguments;
 use super::folder::{self, FolderError};
+use super::page::ReportArguments;
 
 /// Longest file with a patient's identifier, in bytes.
 const SUBJECT_MAX: u64 = 4 << 10;
@@ -37,6 +39,18 @@ pub enum Command {
     /// Exit code 0 only if the log is the same, grown or not, and the archive verifies; 1 if not;
     /// 2 if a file cannot be opened.
     Compare(CompareArguments),
+    /// Explain one release in sentences, and make its decision again from the archived policy text
+    /// and the disclosed facts.
+    ///
+    /// The archives are verified first. Exit code 0 only if they verify and the decision is the
+    /// same as logged; 1 if anything fails or the decision differs; 2 if an archive cannot be
+    /// opened, has no such release, or this build has no policy engine; 3 if all holds by a genesis
+    /// that came with the archive; 4 if the decision cannot be made again.
+    Explain(ExplainArguments),
+    /// Write the verdict and the answers on one HTML page that needs nothing else.
+    ///
+    /// The archives are verified first. Exit codes are those of `verify`.
+    Report(ReportArguments),
 }
 
 #[derive(Args)]
@@ -148,7 +162,7 @@ fn question() -> impl clap::builder::TypedValueParser<Value = Question> {
 }
 
 /// A country as ISO 3166-1 alpha-2 writes it.
-fn country(text: &str) -> Result<String, &'static str> {
+pub fn country(text: &str) -> Result<String, &'static str> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())
     } else {

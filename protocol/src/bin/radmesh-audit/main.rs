@@ -1,8 +1,11 @@
 //! `radmesh-audit`: the regulator's offline tool. It links no network, no storage engine, and by
-//! default no policy engine; it reads folders and writes to standard output.
+//! default no policy engine; it reads folders, and writes to standard output and the one file of a
+//! report.
 
 mod arguments;
+mod explain;
 mod folder;
+mod page;
 mod run;
 
 use std::io::Write as _;
@@ -14,9 +17,13 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Verify(arguments) => run::verify(&arguments),
-        Command::Query(arguments) => run::query(&arguments),
-        Command::Compare(arguments) => run::compare(&arguments),
+        Command::Verify(arguments) => run::verify(&arguments).map_err(|error| error.to_string()),
+        Command::Query(arguments) => run::query(&arguments).map_err(|error| error.to_string()),
+        Command::Compare(arguments) => run::compare(&arguments).map_err(|error| error.to_string()),
+        Command::Explain(arguments) => {
+            explain::explain(&arguments).map_err(|error| error.to_string())
+        }
+        Command::Report(arguments) => page::report(&arguments).map_err(|error| error.to_string()),
     };
     match done {
         Ok((code, text)) => {
