@@ -2,6 +2,7 @@
 //! here.
 
 pub mod archive;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod audits;
+mod bench;
 mod cases;
 mod client;
 mod clock;
@@ -73,6 +74,9 @@ enum Noun {
     /// The same network on virtual time, with faults.
     #[command(subcommand)]
     Sim(simulated::Command),
+    /// Figures that anybody can measure again.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// A whole network on this machine: one case from arrival to verified audit.
     Demo,
 }
@@ -89,6 +93,7 @@ impl Noun {
             Self::Desk(command) => command.run(out),
             Self::Audit(command) => command.run(out),
             Self::Sim(command) => command.run(out),
+            Self::Bench(command) => command.run(out),
             // It came before all others: see `main`.
             Self::Demo => Ok(()),
         }
