@@ -16,7 +16,7 @@ use protocol::audit::record::{
 use protocol::document::Document;
 use protocol::document::grant::{Grant, Prepared};
 use protocol::document::receipt::Receipt;
-use protocol::ids::{NodeId, PersonId, SubjectId};
+use protocol::ids::SubjectId;
 use protocol::policy::Facts;
 use protocol::policy::facts::CountryEvidence;
 use protocol::time::Wall;
