@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 #[cfg(test)]
 mod bench;
 pub mod checks;

@@ -24,7 +24,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use serde::Serialize;
 
-use super::Spread;
+use super::spread::Spread;
 use crate::daemon::{Names, Vault};
 use crate::driver::log::{self, LogHandle};
 use crate::journal::LogIdentity;
@@ -151,13 +151,15 @@ fn sum_up(
     rounds: &[Round],
     singles: &[f64],
 ) -> anyhow::Result<Measured> {
-    let spread = |figures: Vec<f64>| Spread::of(figures).context("nothing was measured");
+    let spread = |figures: Vec<f64>| Spread::of(&figures).context("nothing was measured");
     let each = |of: fn(&Round) -> f64| spread(rounds.iter().map(of).collect());
     let sqlite: Vec<&(f64, String)> = rounds.iter().filter_map(|r| r.sqlite.as_ref()).collect();
+    let rates: Vec<f64> = sqlite.iter().map(|(rate, _)| *rate).collect();
     let with_sqlite = rounds.iter().filter_map(|r| {
         let sqlite = r.sqlite.as_ref()?;
         Some(r.log / sqlite.0)
     });
+    let with_sqlite: Vec<f64> = with_sqlite.collect();
     let at = |hundredths: usize| {
         let place = (singles.len() * hundredths / 100).min(singles.len().saturating_sub(1));
         singles.get(place).copied().unwrap_or_default()
@@ -169,9 +171,8 @@ fn sum_up(
         log: each(|r| r.log)?,
         file: each(|r| r.file)?,
         by_file: each(|r| r.log / r.file)?,
-        by_sqlite: Spread::of(with_sqlite),
-        sqlite: Spread::of(sqlite.iter().map(|(rate, _)| *rate))
-            .zip(sqlite.first().map(|(_, version)| version.clone())),
+        by_sqlite: Spread::of(&with_sqlite),
+        sqlite: Spread::of(&rates).zip(sqlite.first().map(|(_, version)| version.clone())),
         single_ms: (at(50), at(99), at(100)),
     })
 }

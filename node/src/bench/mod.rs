@@ -1,7 +1,12 @@
-//! Measurements that anybody can repeat: each beside a peer in the same run, as a ratio with its
-//! spread.
+//! Measurements that anybody can repeat: each prints figures with their spread, and beside them
+//! what they are held against, timed in the same run.
+//!
+//! Processor time is compared, not only time by the clock: it tells less of what else the machine
+//! does.
 
 pub mod log;
-mod spread;
+mod shelf;
+pub mod spread;
+pub mod verify;
 
-pub use spread::Spread;
+pub use shelf::FolderShelf;

@@ -3,9 +3,12 @@
 //! the integration tests.
 
 use super::{Files, cosigned, entry, log_of, log_verifier, three_of_four};
+use crate::digest::Digest;
 use crate::log::checkpoint::CheckpointError;
 use crate::log::fuzz::fuzz_proof;
-use crate::log::merkle::MerkleError;
+use crate::log::merkle::{
+    HashReader, MerkleError, TreeHead, inclusion_proof, leaf_hash, node_hash, tree_root,
+};
 use crate::log::proof::*;
 use crate::note::NoteError;
 
@@ -183,4 +186,45 @@ fn no_byte_of_a_proof_can_change_unnoticed() {
             assert!(!verdict.holds(), "byte {at} ^ {change:#x}");
         }
     }
+}
+
+/// A tree whose entries are all the same: every subtree of a level has one hash.
+struct Alike([Digest; 64]);
+
+impl HashReader for Alike {
+    type Error = MerkleError;
+
+    fn node(&self, level: u8, _: u64) -> Result<Digest, MerkleError> {
+        Ok(self.0[usize::from(level)])
+    }
+}
+
+#[test]
+fn a_proof_of_one_entry_of_ten_million_has_two_kilobytes() {
+    const SIZE: u64 = 10_000_000;
+    const MAX: usize = 2_048;
+    let mut hashes = [leaf_hash(b"entry"); 64];
+    for level in 1..64 {
+        hashes[level] = node_hash(&hashes[level - 1], &hashes[level - 1]);
+    }
+    let tree = Alike(hashes);
+    let root = tree_root(&tree, SIZE).expect("in range");
+    let head = TreeHead { size: SIZE, root };
+    // Every witness that there is cosigned, one more than a quorum needs.
+    let checkpoint = cosigned(head, [0, 1, 2, 3]);
+    let mut longest = 0;
+    for index in [0, 1, SIZE / 2, (1 << 23) - 1, 1 << 23, SIZE - 1] {
+        let proof = LogProof {
+            extra: None,
+            index,
+            path: inclusion_proof(&tree, index, SIZE).expect("in range"),
+            checkpoint: checkpoint.clone(),
+        };
+        let verdict = proof.verify(b"entry", &log_verifier(), &three_of_four());
+        assert!(verdict.holds(), "{verdict}");
+        longest = longest.max(proof.path.len());
+        let bytes = proof.encode();
+        assert!(bytes.len() <= MAX, "{} bytes at {index}", bytes.len());
+    }
+    assert_eq!(longest, 24, "no path in such a tree is longer");
 }

@@ -31,6 +31,7 @@
 //! is not listed is refused.
 
 pub mod attach;
+mod lines;
 pub mod name;
 
 use std::collections::BTreeMap;
@@ -46,8 +47,6 @@ pub const NOTE_PATH: &str = "archive.note";
 
 /// The longest such note, in bytes: half a million files of about 110 bytes a line.
 pub const NOTE_MAX: u64 = 64 << 20;
-
-const VERSION: &str = "radmesh-archive/1";
 
 /// Why an archive's note is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,14 +110,23 @@ impl Listed {
 }
 
 /// The list of an archive's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// One that is made holds its files by path. One that was read holds the note's own text and where
+/// each line starts, so that a list of half a million files takes little more memory than its note.
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// The log's origin, which is also the name of its key.
     pub origin: KeyName,
     /// The tree size of `log/checkpoint`.
     pub size: u64,
     /// Every file but the note, by path.
-    files: BTreeMap<String, (FileName, Listed)>,
+    files: Files,
+}
+
+#[derive(Clone, Debug)]
+enum Files {
+    Made(BTreeMap<String, (FileName, Listed)>),
+    Read(lines::Lines),
 }
 
 impl Manifest {
@@ -128,32 +136,47 @@ impl Manifest {
         Self {
             origin,
             size,
-            files: BTreeMap::new(),
+            files: Files::Made(BTreeMap::new()),
         }
     }
 
     /// Lists a file.
     pub fn add(&mut self, name: FileName, listed: Listed) {
-        self.files.insert(name.to_string(), (name, listed));
+        if let Files::Read(lines) = &self.files {
+            let files = lines
+                .iter()
+                .map(|(path, name, listed)| (path.to_owned(), (name, listed)));
+            self.files = Files::Made(files.collect());
+        }
+        if let Files::Made(files) = &mut self.files {
+            files.insert(name.to_string(), (name, listed));
+        }
     }
 
     /// Every file, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, FileName, Listed)> {
-        self.files
-            .iter()
-            .map(|(path, (name, listed))| (path.as_str(), *name, *listed))
+        let (made, read) = match &self.files {
+            Files::Made(files) => (Some(files), None),
+            Files::Read(lines) => (None, Some(lines)),
+        };
+        let made = made.into_iter().flatten();
+        let made = made.map(|(path, (name, listed))| (path.as_str(), *name, *listed));
+        made.chain(read.into_iter().flat_map(lines::Lines::iter))
     }
 
     /// What is listed of one file.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Listed> {
-        self.files.get(path).map(|(_, listed)| *listed)
+        match &self.files {
+            Files::Made(files) => files.get(path).map(|(_, listed)| *listed),
+            Files::Read(lines) => lines.get(path),
+        }
     }
 
     /// The text that the log's key signs.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = format!("{VERSION}\n{}\n{}\n", self.origin, self.size);
+        let mut text = lines::first(&self.origin, self.size);
         for (path, _, listed) in self.files() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{} {} {path}", listed.digest, listed.length);
@@ -166,44 +189,22 @@ impl Manifest {
     pub fn note(&self, signature: &NoteSignature) -> Vec<u8> {
         format!("{}\n{}", self.text(), signature.line()).into_bytes()
     }
+}
 
-    fn parse_text(text: &str) -> Result<Self, ArchiveError> {
-        let lines = text.strip_suffix('\n').ok_or(ArchiveError::NotCanonical)?;
-        let mut lines = lines.split('\n');
-        if lines.next() != Some(VERSION) {
-            return Err(ArchiveError::Version);
-        }
-        let origin = lines.next().and_then(|line| KeyName::new(line).ok());
-        let origin = origin.ok_or(ArchiveError::Origin)?;
-        let size = lines
-            .next()
-            .and_then(|line| line.parse().ok())
-            .ok_or(ArchiveError::Size)?;
-        let mut manifest = Self::new(origin, size);
-        for (number, line) in lines.enumerate().map(|(at, line)| (at + 4, line)) {
-            let mut words = line.splitn(3, ' ');
-            let digest = words.next().and_then(|word| Digest::from_hex(word).ok());
-            let length = words.next().and_then(|word| word.parse().ok());
-            let (Some(digest), Some(length), Some(path)) = (digest, length, words.next()) else {
-                return Err(ArchiveError::Line(number));
-            };
-            let name = FileName::parse(path).ok_or(ArchiveError::Path(number))?;
-            let last = manifest.files.last_key_value();
-            if last.is_some_and(|(last, _)| last.as_str() >= path) {
-                return Err(ArchiveError::Order(number));
-            }
-            manifest.add(name, Listed { digest, length });
-        }
-        Ok(manifest)
+/// Two lists are equal if they say the same, made or read.
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.origin == other.origin && self.size == other.size && self.files().eq(other.files())
     }
 }
+
+impl Eq for Manifest {}
 
 /// An archive's note as read. Holding one says nothing about whether its signature verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveNote {
     /// The list.
     pub manifest: Manifest,
-    text: String,
     signature: NoteSignature,
 }
 
@@ -216,22 +217,35 @@ impl ArchiveNote {
         if bytes.len() as u64 > NOTE_MAX {
             return Err(ArchiveError::TooLong(bytes.len() as u64));
         }
-        let whole = std::str::from_utf8(bytes).map_err(|_| ArchiveError::NotUtf8)?;
+        Self::read(bytes.to_vec())
+    }
+
+    /// Reads the one accepted spelling, and keeps the bytes instead of copying them.
+    ///
+    /// # Errors
+    /// Every [`ArchiveError`] but [`ArchiveError::Signature`].
+    pub fn read(bytes: Vec<u8>) -> Result<Self, ArchiveError> {
+        if bytes.len() as u64 > NOTE_MAX {
+            return Err(ArchiveError::TooLong(bytes.len() as u64));
+        }
+        let mut text = String::from_utf8(bytes).map_err(|_| ArchiveError::NotUtf8)?;
         let unsigned = ArchiveError::Signatures(NoteError::NoSignatureBlock);
-        let (text, block) = whole.split_once("\n\n").ok_or(unsigned)?;
-        let text = format!("{text}\n");
+        let end = text.find("\n\n").ok_or(unsigned)?;
+        let block = &text[end + 2..];
         let signatures = parse_signature_block(block).map_err(ArchiveError::Signatures)?;
         let [signature] = signatures.as_slice() else {
             return Err(ArchiveError::SignatureCount(signatures.len()));
         };
-        let manifest = Manifest::parse_text(&text)?;
-        if manifest.note(signature) != bytes {
+        let canonical = signature.line() == block;
+        let signature = signature.clone();
+        text.truncate(end + 1);
+        let (manifest, spelled) = lines::read(text)?;
+        if !canonical || !spelled {
             return Err(ArchiveError::NotCanonical);
         }
         Ok(Self {
             manifest,
-            text,
-            signature: signature.clone(),
+            signature,
         })
     }
 
@@ -243,8 +257,11 @@ impl ArchiveNote {
         if *log.name() != self.manifest.origin {
             return Err(ArchiveError::Signature(NoteError::NoTrustedSignature));
         }
-        log.verify(&self.text, &self.signature)
-            .map_err(ArchiveError::Signature)?;
+        let verified = match &self.manifest.files {
+            Files::Read(lines) => log.verify(lines.text(), &self.signature),
+            Files::Made(_) => log.verify(&self.manifest.text(), &self.signature),
+        };
+        verified.map_err(ArchiveError::Signature)?;
         Ok(())
     }
 }

@@ -33,7 +33,12 @@ fn what_is_written_reads_back() {
     let note = ArchiveNote::parse(&signed(&manifest())).expect("canonical");
     assert_eq!(note.manifest, manifest());
     assert_eq!(note.verify(&log), Ok(()));
-    let lines: Vec<&str> = note.text.lines().collect();
+    for (path, _, listed) in manifest().files() {
+        assert_eq!(note.manifest.get(path), Some(listed), "{path}");
+    }
+    assert_eq!(note.manifest.get("grants/1.env"), None);
+    let text = note.manifest.text();
+    let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..3], ["radmesh-archive/1", "log.example", "7"]);
     // By path as bytes, not by number.
     assert!(lines[3].ends_with(" 3 grants/10.env") && lines[4].ends_with(" 4 grants/9.env"));
@@ -59,6 +64,10 @@ fn every_other_spelling_is_refused() {
     );
     assert_eq!(
         with(|n| n.replace("\n7\n", "\n+7\n")),
+        Err(ArchiveError::NotCanonical)
+    );
+    assert_eq!(
+        with(|n| n.replacen("\n7\n", "\r\n7\n", 1)),
         Err(ArchiveError::NotCanonical)
     );
     assert_eq!(

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crypto::digest::Digest;
+use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::merkle::TreeHead;
 use crypto::note::VerifierKey;
 
@@ -18,6 +19,7 @@ use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::{Header, Kind};
 use crate::document::grant::Grant;
+use crate::ids::PersonId;
 use crate::time::Wall;
 
 /// What is known of one grant while the walk goes on.
@@ -28,8 +30,37 @@ pub(super) struct Release {
     pub(super) accepted: Option<u64>,
     /// The entry with its receipt here.
     pub(super) receipt: Option<u64>,
-    /// The grant, if its envelope reads.
-    pub(super) grant: Option<Grant>,
+    /// What is needed later of the grant, if its envelope reads.
+    pub(super) grant: Option<Kept>,
+}
+
+/// What a receipt and disclosed facts are held against. A grant itself is ten times as long, and
+/// one is remembered for each release.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) person: Option<PersonId>,
+    pub(super) credential: u64,
+    pub(super) fence: u64,
+}
+
+impl Kept {
+    /// Of a grant that reads.
+    pub(super) fn of(grant: &Grant) -> Self {
+        Self {
+            person: PersonId::from_slice(&grant.person),
+            credential: grant.credential,
+            fence: grant.fence,
+        }
+    }
+}
+
+/// The checkpoint of the last proof that a quorum had cosigned. The proofs of an archive have one,
+/// and what was verified once holds for the same bytes.
+pub(super) struct Cosigned {
+    pub(super) signed: SignedCheckpoint,
+    pub(super) log: VerifierKey,
+    /// When the last witness did, in microseconds since the Unix epoch.
+    pub(super) latest_us: Option<u64>,
 }
 
 /// The state of the walk.
@@ -46,6 +77,7 @@ pub(super) struct Walk<'a> {
     pub(super) used: BTreeSet<FileName>,
     /// Entries whose payload is disclosed.
     pub(super) disclosed: BTreeSet<u64>,
+    pub(super) cosigned: Option<Cosigned>,
     access: BTreeMap<Digest, u64>,
     clock: Clock,
     sealed: u64,
@@ -97,6 +129,7 @@ impl<'a> Walk<'a> {
             own_heads: BTreeMap::new(),
             used: BTreeSet::new(),
             disclosed: disclosed(source),
+            cosigned: None,
             access: BTreeMap::new(),
             clock: Clock::default(),
             sealed: 0,
@@ -106,23 +139,22 @@ impl<'a> Walk<'a> {
 
     /// Looks at the next entry.
     pub(super) fn visit(&mut self, index: u64, bytes: &[u8]) {
-        let file = self.bundle(index);
         self.report.looked(Check::Entries);
-        let entry = match Entry::decode_bytes(bytes) {
+        let mut entry = match Entry::decode_bytes(bytes) {
             Ok(entry) => entry,
-            Err(error) => return self.report.fail(Check::Entries, file, Some(index), error),
+            Err(error) => return self.wrong(index, error),
         };
         let seen = Seen {
             index,
             bytes,
-            header: entry.header(),
+            // An entry without a header does not decode.
+            header: entry.header.take().unwrap_or_default(),
         };
         if index == 0 && seen.header.kind != Kind::NodeStarted as i32 {
-            self.report
-                .fail(Check::Entries, &file, Some(0), Fault::FirstEntry);
+            self.wrong(0, Fault::FirstEntry);
         }
         if let Some(fault) = self.clock.observe((index, &seen.header), self.report) {
-            self.report.fail(Check::Entries, &file, Some(index), fault);
+            self.wrong(index, fault);
         }
         match Kind::try_from(seen.header.kind) {
             Ok(kind) => self.by_kind(kind, &seen),
@@ -134,6 +166,12 @@ impl<'a> Walk<'a> {
         if !openings::check(self, &seen, &entry) && !entry.payload_digest.is_empty() {
             self.sealed += 1;
         }
+    }
+
+    /// Notes what is wrong with an entry itself.
+    fn wrong(&mut self, index: u64, fault: impl Into<Fault>) {
+        let file = self.bundle(index);
+        self.report.fail(Check::Entries, file, Some(index), fault);
     }
 
     fn by_kind(&mut self, kind: Kind, seen: &Seen<'_>) {
@@ -168,8 +206,8 @@ impl<'a> Walk<'a> {
     /// Access needs a receipt in the owner's log, an accepted grant in the reader's.
     fn access(&mut self, seen: &Seen<'_>) {
         self.report.looked(Check::Access);
-        let file = self.bundle(seen.index);
         let Some(hash) = seen.grant_hash() else {
+            let file = self.bundle(seen.index);
             return self
                 .report
                 .fail(Check::Access, file, Some(seen.index), Fault::NoGrant);
@@ -182,6 +220,7 @@ impl<'a> Walk<'a> {
             }
             Some(_) => return,
         };
+        let file = self.bundle(seen.index);
         self.report
             .fail(Check::Access, file, Some(seen.index), fault);
     }
@@ -224,23 +263,26 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes that a witness saw a tree of `size` at `time_us`.
-    pub(super) fn cosigned(&mut self, size: u64, time_us: u64) {
+    pub(super) fn witnessed(&mut self, size: u64, time_us: u64) {
         self.clock.cosigned(size, time_us);
     }
 
     /// Notes every file that belongs to an entry and was not asked for, once all entries were seen.
     pub(super) fn strays(&mut self) {
-        for name in self
-            .source
-            .paths()
-            .iter()
-            .filter_map(|path| FileName::parse(path))
-        {
-            if name.entry().is_some() && !self.used.contains(&name) {
-                self.report
-                    .fail(Check::Files, name, name.entry(), Fault::Stray);
+        let Self {
+            source,
+            used,
+            report,
+            ..
+        } = self;
+        source.each_path(&mut |path| {
+            let Some(name) = FileName::parse(path) else {
+                return;
+            };
+            if name.entry().is_some() && !used.contains(&name) {
+                report.fail(Check::Files, name, name.entry(), Fault::Stray);
             }
-        }
+        });
     }
 
     /// Ends the walk: what is missing shows only now. `cosigned_us` is the latest cosignature on
@@ -285,15 +327,11 @@ impl<'a> Walk<'a> {
 /// The entries whose payload the archive discloses.
 fn disclosed(source: &dyn Source) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
-    for name in source
-        .paths()
-        .iter()
-        .filter_map(|path| FileName::parse(path))
-    {
-        if let FileName::Opening(index) = name {
+    source.each_path(&mut |path| {
+        if let Some(FileName::Opening(index)) = FileName::parse(path) {
             found.insert(index);
         }
-    }
+    });
     found
 }
 

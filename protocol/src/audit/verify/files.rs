@@ -24,7 +24,7 @@ pub(super) const fn fault(error: ReadError, max: u64) -> Fault {
 pub(super) fn check(source: &dyn Source, report: &mut Report) -> Option<ArchiveNote> {
     let note = match source.read(NOTE_PATH, NOTE_MAX) {
         Err(error) => Err(fault(error, NOTE_MAX)),
-        Ok(bytes) => ArchiveNote::parse(&bytes).map_err(Fault::from),
+        Ok(bytes) => ArchiveNote::read(bytes).map_err(Fault::from),
     };
     let note = match note {
         Ok(note) => note,
@@ -41,11 +41,11 @@ pub(super) fn check(source: &dyn Source, report: &mut Report) -> Option<ArchiveN
 }
 
 fn compare(source: &dyn Source, manifest: &Manifest, report: &mut Report) {
-    for path in source.paths() {
-        if path != NOTE_PATH && manifest.get(&path).is_none() {
+    source.each_path(&mut |path| {
+        if path != NOTE_PATH && manifest.get(path).is_none() {
             report.fail(Check::Files, path, None, Fault::Unlisted);
         }
-    }
+    });
     for (path, name, listed) in manifest.files() {
         report.looked(Check::Files);
         report.counts.files += 1;

@@ -7,7 +7,9 @@
 //!          └─ several archives together: each side's account of the other
 //! ```
 //! Nothing here opens a file or knows the time: a [`Source`] gives bytes by path. Memory grows with
-//! the number of files and of releases, not with the bytes of the log.
+//! the number of files and of releases, not with the bytes of the log: of each file its line in the
+//! note is held, of each release less than a kilobyte. Every file of the log is read twice: once
+//! for the archive's list, once for the tree.
 
 mod agree;
 mod decisions;
@@ -46,6 +48,11 @@ pub trait Source {
     /// Every path in it, `/` between parts; folders are not listed, everything else is.
     fn paths(&self) -> Vec<String>;
 
+    /// Shows every path of [`Self::paths`], in any order, without a list of them all.
+    fn each_path(&self, see: &mut dyn FnMut(&str)) {
+        self.paths().iter().for_each(|path| see(path));
+    }
+
     /// The bytes at `path`, if there are at most `max`.
     ///
     /// # Errors
@@ -71,6 +78,10 @@ pub enum ReadError {
 impl Source for std::collections::BTreeMap<String, Vec<u8>> {
     fn paths(&self) -> Vec<String> {
         self.keys().cloned().collect()
+    }
+
+    fn each_path(&self, see: &mut dyn FnMut(&str)) {
+        self.keys().for_each(|path| see(path));
     }
 
     fn read(&self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {

@@ -2,11 +2,10 @@
 
 use crypto::digest::Digest;
 
-use super::entries::{Release, Seen, Walk};
+use super::entries::{Kept, Release, Seen, Walk};
 use super::fault::{Check, Fault};
 use super::reconcile::Link;
 use super::release::{self, Demand, mismatches, proved, told};
-use super::trust::log_key;
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::Kind;
@@ -32,7 +31,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
                 .fail(Check::Peers, file, Some(index), Fault::Twice(earlier));
         }
         if let Some(parties) = &parties {
-            known_grant(walk, hash, parties.grant.clone());
+            known_grant(walk, hash, Kept::of(&parties.grant));
         }
     }
     let names = (FileName::PeerEntry(index), FileName::PeerProof(index));
@@ -42,10 +41,11 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         walk.read(Check::Peers, names.1);
         return;
     };
-    let Some(owner) = log_key(parties.owner) else {
+    let trust = walk.trust;
+    let Some(owner) = trust.log_key(parties.owner) else {
         return;
     };
-    let own = log_key(parties.reader).as_ref() == Some(walk.log);
+    let own = trust.log_key(parties.reader) == Some(walk.log);
     let origin = parties.grant.log_origin == owner.name().as_str();
     let holds = [(own, "log of the reader"), (origin, "log of the owner")];
     mismatches(walk, Check::Peers, FileName::Grant(index), &holds);
@@ -56,14 +56,14 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         hash: parties.hash,
         demand: Demand {
             index: parties.grant.fence,
-            log: &owner,
+            log: owner,
             witnessed: true,
         },
     };
     foreign(walk, seen, names, &expected);
 }
 
-fn known_grant(walk: &mut Walk<'_>, hash: Digest, grant: Grant) {
+fn known_grant(walk: &mut Walk<'_>, hash: Digest, grant: Kept) {
     if let Some(release) = walk.releases.get_mut(&hash) {
         release.grant.get_or_insert(grant);
     }

@@ -3,17 +3,14 @@
 use crypto::digest::Digest;
 use crypto::keys::VerifyingKey;
 
-use super::entries::{Seen, Walk};
+use super::entries::{Kept, Seen, Walk};
 use super::fault::{Check, Fault};
 use super::peer::{Expected, foreign};
 use super::release::{Demand, mismatches};
-use super::trust::log_key;
 use crate::audit::archive::FileName;
 use crate::audit::header::Kind;
 use crate::document;
-use crate::document::grant::Grant;
 use crate::document::receipt::Receipt;
-use crate::ids::PersonId;
 
 /// Checks an entry of kind `ReceiptAccepted`.
 pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
@@ -44,7 +41,10 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
     let Some(reader) = walk.trust.reader(grant.credential, seen.wall()) else {
         return walk.fail(Check::Receipts, name, Fault::NoCredential("reader"));
     };
-    let Some(log) = log_key(reader) else { return };
+    let trust = walk.trust;
+    let Some(log) = trust.log_key(reader) else {
+        return;
+    };
     let holds = [
         (receipt.grant_hash == hash.as_bytes(), "grant"),
         (receipt.fence == grant.fence, "fence"),
@@ -62,7 +62,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         // The reader's cosignatures follow within a minute; its own signature binds it already.
         demand: Demand {
             index: receipt.log_index,
-            log: &log,
+            log,
             witnessed: false,
         },
     };
@@ -70,7 +70,7 @@ pub(super) fn accepted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
 }
 
 /// The grant that the entry names, if this log granted it; notes that its receipt is here.
-fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) -> Option<(Digest, Option<Grant>)> {
+fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) -> Option<(Digest, Option<Kept>)> {
     let hash = seen.grant_hash()?;
     let release = walk
         .releases
@@ -79,14 +79,15 @@ fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) -> Option<(Digest, Option<Grant
     if release.receipt.replace(seen.index).is_none() {
         walk.report.counts.grants_with_receipt += 1;
     }
-    Some((hash, release.grant.clone()))
+    Some((hash, release.grant))
 }
 
 /// Opens the receipt as the person's whom the grant names.
-fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, bytes: &[u8], grant: &Grant) -> Option<Receipt> {
+fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, bytes: &[u8], grant: &Kept) -> Option<Receipt> {
     let name = FileName::Receipt(seen.index);
-    let person = PersonId::from_slice(&grant.person);
-    let signer = person.and_then(|person| VerifyingKey::from_bytes(person.as_bytes()).ok());
+    let signer = grant
+        .person
+        .and_then(|person| VerifyingKey::from_bytes(person.as_bytes()).ok());
     let opened = match signer {
         None => Err(Fault::Mismatch("person")),
         Some(signer) => document::open::<Receipt>(bytes, &signer).map_err(Fault::from),

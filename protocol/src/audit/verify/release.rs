@@ -7,12 +7,11 @@ use crypto::log::proof::LogProof;
 use crypto::log::quorum::QuorumError;
 use crypto::note::VerifierKey;
 
-use super::entries::{Release, Seen, Walk};
+use super::entries::{Cosigned, Kept, Release, Seen, Walk};
 use super::fault::{Check, Fault};
 use super::remark::Remark;
 use super::times::forward_dated;
 use super::tree::{latest_us, shortfall};
-use super::trust::log_key;
 use crate::audit::archive::FileName;
 use crate::audit::header::{Header, bucket};
 use crate::document::grant::Grant;
@@ -49,7 +48,7 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
         compare(walk, seen, parties);
     }
     if let Some(hash) = seen.grant_hash() {
-        let grant = parties.map(|parties| parties.grant);
+        let grant = parties.map(|parties| Kept::of(&parties.grant));
         let new = Release {
             granted: Some(index),
             accepted: None,
@@ -76,7 +75,7 @@ pub(super) fn granted(walk: &mut Walk<'_>, seen: &Seen<'_>) {
 /// Holds the entry's clear header against the grant that it commits to.
 fn compare(walk: &mut Walk<'_>, seen: &Seen<'_>, parties: &Parties<'_>) {
     let (grant, header, index) = (&parties.grant, &seen.header, seen.index);
-    let own = log_key(parties.owner).as_ref() == Some(walk.log);
+    let own = walk.trust.log_key(parties.owner) == Some(walk.log);
     let origin = own && grant.log_origin == walk.log.name().as_str();
     let holds = [
         (origin, "log of the owner"),
@@ -201,7 +200,7 @@ fn own_proof(walk: &mut Walk<'_>, seen: &Seen<'_>) {
                 .entry((head.size, head.root))
                 .or_insert(seen.index);
             if let Some(cosigned) = cosigned {
-                walk.cosigned(head.size, cosigned);
+                walk.witnessed(head.size, cosigned);
                 let wall = seen.wall();
                 let earliest = wall.unix_us.saturating_sub(wall.uncertainty_us);
                 if let Some(remark) = forward_dated(earliest, cosigned) {
@@ -225,7 +224,7 @@ pub(super) struct Demand<'a> {
 /// Checks a `.tlog-proof` of an entry. Gives the tree that it names and the latest cosignature's
 /// time.
 pub(super) fn proved(
-    walk: &Walk<'_>,
+    walk: &mut Walk<'_>,
     entry: &[u8],
     proof: &[u8],
     demand: &Demand<'_>,
@@ -234,10 +233,12 @@ pub(super) fn proved(
     if proof.index != demand.index {
         return Err(Fault::Mismatch("index"));
     }
-    proof
-        .checkpoint
-        .verify_log(demand.log)
-        .map_err(QuorumError::from)?;
+    let known = walk.cosigned.as_ref();
+    let known = known.filter(|c| c.signed == proof.checkpoint && c.log == *demand.log);
+    if known.is_none() {
+        let signed = proof.checkpoint.verify_log(demand.log);
+        signed.map_err(QuorumError::from)?;
+    }
     let head = *proof.checkpoint.head();
     let leaf = crypto::log::merkle::leaf_hash(entry);
     crypto::log::merkle::verify_inclusion(&leaf, proof.index, head.size, &proof.path, &head.root)
@@ -246,9 +247,18 @@ pub(super) fn proved(
     let Some(quorum) = walk.trust.quorum.as_ref().filter(|_| demand.witnessed) else {
         return Ok((head, None));
     };
+    if let Some(known) = known {
+        return Ok((head, known.latest_us));
+    }
     let found = quorum.evaluate(&proof.checkpoint, demand.log)?;
     if !found.satisfied() {
         return Err(Fault::Shortfall(shortfall(&found)));
     }
-    Ok((head, latest_us(&found)))
+    let latest_us = latest_us(&found);
+    walk.cosigned = Some(Cosigned {
+        signed: proof.checkpoint,
+        log: demand.log.clone(),
+        latest_us,
+    });
+    Ok((head, latest_us))
 }

@@ -28,12 +28,11 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Option<Account> {
     let files = LogFiles(source);
-    let listing: Vec<String> = source
-        .paths()
-        .iter()
-        .filter_map(|p| p.strip_prefix(LOG_PREFIX))
-        .map(str::to_owned)
-        .collect();
+    let mut listing = Vec::new();
+    source.each_path(&mut |path| {
+        let of_log = path.strip_prefix(LOG_PREFIX);
+        listing.extend(of_log.map(str::to_owned));
+    });
     report.organisation = trust
         .of_log(log)
         .map(|credential| credential.organisation.clone());

@@ -23,6 +23,8 @@ use crate::time::Wall;
 pub(in crate::audit) struct Trust {
     /// Credentials that the council signed, by serial.
     credentials: BTreeMap<u64, Credential>,
+    /// The keys of their logs, by the same number: read once, needed for each release.
+    keys: BTreeMap<u64, VerifierKey>,
     /// The quorum file, if the council signed it.
     pub(super) quorum: Option<Quorum>,
     /// SHA-256 of the policy text, if there is one.
@@ -70,14 +72,14 @@ impl Trust {
         genesis: (&Genesis, Digest),
         report: &mut Report,
     ) {
-        for name in source
-            .paths()
-            .iter()
-            .filter_map(|path| FileName::parse(path))
-        {
-            let FileName::Credential(serial) = name else {
-                continue;
-            };
+        let mut serials = Vec::new();
+        source.each_path(&mut |path| {
+            if let Some(FileName::Credential(serial)) = FileName::parse(path) {
+                serials.push(serial);
+            }
+        });
+        for serial in serials {
+            let name = FileName::Credential(serial);
             let Some(bytes) = super::read(source, name, Check::Credentials, report) else {
                 continue;
             };
@@ -89,6 +91,8 @@ impl Trust {
                     report.fail(Check::Credentials, name, None, fault);
                 }
                 Ok(credential) => {
+                    let key = log_key(&credential);
+                    self.keys.extend(key.map(|key| (serial, key)));
                     self.credentials.insert(serial, credential);
                 }
             }
@@ -150,6 +154,11 @@ impl Trust {
             .find(|credential| log_key(credential).as_ref() == Some(log))
     }
 
+    /// The key that a credential of this folder names for its member's log.
+    pub(super) fn log_key(&self, credential: &Credential) -> Option<&VerifierKey> {
+        self.keys.get(&credential.serial)
+    }
+
     /// The hospital's credential of this node that held at `wall`.
     pub(in crate::audit) fn hospital(&self, node: NodeId, wall: Wall) -> Option<&Credential> {
         let fits = |c: &&Credential| {
@@ -173,10 +182,11 @@ impl Trust {
 /// Whether the archive discloses any payload.
 #[cfg(feature = "policy")]
 fn discloses(source: &dyn Source) -> bool {
-    let paths = source.paths();
-    paths
-        .iter()
-        .any(|path| matches!(FileName::parse(path), Some(FileName::Opening(_))))
+    let mut discloses = false;
+    source.each_path(&mut |path| {
+        discloses |= matches!(FileName::parse(path), Some(FileName::Opening(_)));
+    });
+    discloses
 }
 
 /// Loads the policy text with its schema, as the hospital did.
@@ -205,7 +215,7 @@ fn load(
 }
 
 /// The key of a member's log.
-pub(super) fn log_key(credential: &Credential) -> Option<VerifierKey> {
+fn log_key(credential: &Credential) -> Option<VerifierKey> {
     credential.log_key().ok().flatten()
 }
 

@@ -1,6 +1,5 @@
 //! An archive in a folder: what is in it, and bounded reads. Links are never followed.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -53,11 +52,20 @@ pub enum FolderError {
     NotAnArchive(PathBuf),
 }
 
-/// An archive in a folder.
+/// An archive in a folder. Its paths lie behind one another in one text: an archive may have half a
+/// million.
 pub struct Folder {
     root: PathBuf,
-    /// Every path, and whether it is a regular file.
-    paths: BTreeMap<String, bool>,
+    text: String,
+    /// Every path, sorted.
+    items: Vec<Item>,
+}
+
+/// One path of a folder that is no folder itself.
+struct Item {
+    start: u32,
+    length: u32,
+    is_file: bool,
 }
 
 impl Folder {
@@ -68,33 +76,69 @@ impl Folder {
     pub fn open(root: &Path) -> Result<Self, FolderError> {
         let mut folder = Self {
             root: root.to_owned(),
-            paths: BTreeMap::new(),
+            text: String::new(),
+            items: Vec::new(),
         };
         let mut open = vec![(root.to_owned(), String::new(), 0)];
         while let Some((path, prefix, depth)) = open.pop() {
-            if depth > DEPTH_MAX || folder.paths.len() > FILES_MAX {
-                return Err(FolderError::NotAnArchive(root.to_owned()));
+            let enough = || FolderError::NotAnArchive(root.to_owned());
+            if depth > DEPTH_MAX {
+                return Err(enough());
             }
-            for (name, is_folder, is_file) in list(&path)? {
-                let inner = format!("{prefix}{name}");
+            list(&path, |name, is_folder, is_file| {
                 if is_folder {
-                    open.push((path.join(&name), format!("{inner}/"), depth + 1));
-                } else {
-                    folder.paths.insert(inner, is_file);
+                    open.push((path.join(name), format!("{prefix}{name}/"), depth + 1));
+                    return (open.len() <= FILES_MAX).then_some(()).ok_or_else(enough);
                 }
-            }
+                folder.add(&prefix, name, is_file).ok_or_else(enough)
+            })?;
         }
+        let Self { text, items, .. } = &mut folder;
+        items.sort_unstable_by(|one, other| one.path(text).cmp(other.path(text)));
         Ok(folder)
+    }
+
+    /// Notes a path; `None` if there are too many.
+    fn add(&mut self, prefix: &str, name: &str, is_file: bool) -> Option<()> {
+        let start = u32::try_from(self.text.len()).ok()?;
+        self.text.push_str(prefix);
+        self.text.push_str(name);
+        self.items.push(Item {
+            start,
+            length: u32::try_from(prefix.len() + name.len()).ok()?,
+            is_file,
+        });
+        (self.items.len() <= FILES_MAX).then_some(())
+    }
+
+    fn find(&self, path: &str) -> Option<&Item> {
+        let at = |item: &Item| item.path(&self.text).cmp(path);
+        self.items.get(self.items.binary_search_by(at).ok()?)
+    }
+}
+
+impl Item {
+    fn path<'t>(&self, text: &'t str) -> &'t str {
+        let start = self.start as usize;
+        let path = text.get(start..start + self.length as usize);
+        path.unwrap_or_default()
     }
 }
 
 impl Source for Folder {
     fn paths(&self) -> Vec<String> {
-        self.paths.keys().cloned().collect()
+        let path = |item: &Item| item.path(&self.text).to_owned();
+        self.items.iter().map(path).collect()
+    }
+
+    fn each_path(&self, see: &mut dyn FnMut(&str)) {
+        self.items
+            .iter()
+            .for_each(|item| see(item.path(&self.text)));
     }
 
     fn read(&self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
-        match self.paths.get(path) {
+        match self.find(path).map(|item| item.is_file) {
             None => Err(ReadError::Missing),
             Some(false) => Err(ReadError::Unreadable),
             Some(true) => {
@@ -146,28 +190,27 @@ pub fn first_line(file: &Path, max: u64) -> Result<String, FolderError> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// One folder's items: name, whether it is a folder, whether it is a regular file.
+/// Shows one folder's items: name, whether it is a folder, whether it is a regular file.
 #[expect(
     clippy::disallowed_methods,
     reason = "the tool's one way to list an archive"
 )]
-fn list(path: &Path) -> Result<Vec<(String, bool, bool)>, FolderError> {
+fn list(
+    path: &Path,
+    mut see: impl FnMut(&str, bool, bool) -> Result<(), FolderError>,
+) -> Result<(), FolderError> {
     let failed = |source| FolderError::List {
         path: path.to_owned(),
         source,
     };
-    let mut items = Vec::new();
     for item in std::fs::read_dir(path).map_err(failed)? {
         let item = item.map_err(failed)?;
         let kind = item.file_type().map_err(failed)?;
         // A name that is not UTF-8 is no archive's: it is listed as something, and refused.
-        let name = item.file_name().to_string_lossy().into_owned();
-        items.push((name, kind.is_dir(), kind.is_file()));
-        if items.len() > FILES_MAX {
-            return Err(FolderError::NotAnArchive(path.to_owned()));
-        }
+        let name = item.file_name();
+        see(&name.to_string_lossy(), kind.is_dir(), kind.is_file())?;
     }
-    Ok(items)
+    Ok(())
 }
 
 /// At most one byte more than `max`, so that a longer file shows and costs no memory.
@@ -176,10 +219,12 @@ fn list(path: &Path) -> Result<Vec<(String, bool, bool)>, FolderError> {
     reason = "the tool's one way to read an archive"
 )]
 fn read(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(max.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    let file = std::fs::File::open(path)?;
+    let max = max.saturating_add(1);
+    // As long as the file says that it is, and one byte to see its end: no room grows in steps.
+    let expected = file.metadata()?.len().min(max).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
+    file.take(max).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
