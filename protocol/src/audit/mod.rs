@@ -7,6 +7,8 @@
 
 pub mod archive;
 pub mod entry;
+#[cfg(feature = "audit")]
+pub mod export;
 pub mod header;
 pub mod query;
 pub mod record;

@@ -1,7 +1,8 @@
 //! `radmesh-audit`: the regulator's offline tool. It links no network, no storage engine, and by
-//! default no policy engine; it reads folders and writes to standard output.
+//! default no policy engine; it reads folders and writes to standard output, or to a new file.
 
 mod arguments;
+mod export;
 mod folder;
 mod run;
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => run::verify(&arguments),
         Command::Query(arguments) => run::query(&arguments),
         Command::Compare(arguments) => run::compare(&arguments),
+        Command::Export(arguments) => return export::run(&arguments),
     };
     match done {
         Ok((code, text)) => {

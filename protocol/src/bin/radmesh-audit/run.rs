@@ -13,7 +13,7 @@ use super::folder::{self, Folder, FolderError};
 const NOT_PINNED: u8 = 3;
 
 /// What a verdict alone exits with.
-fn exit(verdict: &Verdict) -> ExitCode {
+pub(super) fn exit(verdict: &Verdict) -> ExitCode {
     if verdict.accepted() {
         ExitCode::SUCCESS
     } else if verdict.holds() {
@@ -23,7 +23,7 @@ fn exit(verdict: &Verdict) -> ExitCode {
     }
 }
 
-fn options(trust: &Trust) -> Result<Options, FolderError> {
+pub(super) fn options(trust: &Trust) -> Result<Options, FolderError> {
     let quorum = trust.quorum.as_ref().map(|file| folder::digest(file));
     Ok(Options {
         genesis: trust.genesis,
@@ -34,14 +34,14 @@ fn options(trust: &Trust) -> Result<Options, FolderError> {
 }
 
 /// Opens archives; each is called what it was called by whoever asks.
-fn open(archives: &[PathBuf]) -> Result<Vec<(String, Folder)>, FolderError> {
+pub(super) fn open(archives: &[PathBuf]) -> Result<Vec<(String, Folder)>, FolderError> {
     let opened = archives
         .iter()
         .map(|path| Ok((path.display().to_string(), Folder::open(path)?)));
     opened.collect()
 }
 
-fn inputs(archives: &[(String, Folder)]) -> Vec<Input<'_>> {
+pub(super) fn inputs(archives: &[(String, Folder)]) -> Vec<Input<'_>> {
     let input = archives
         .iter()
         .map(|(label, source)| Input { label, source });
