@@ -67,9 +67,9 @@ fn cell(whole: &Value, column: &str) -> String {
     let end = |role: &str| {
         let all = whole["participants"].as_array();
         let found = all.and_then(|all| all.iter().find(|one| one["role"] == role));
-        found.map_or_else(String::new, |one| match &one["id"] {
-            Value::String(id) => id.clone(),
-            _ => plain(&one["what"]),
+        found.map_or_else(String::new, |one| {
+            let id = one["id"].as_str();
+            id.map_or_else(|| plain(&one["what"]), str::to_owned)
         })
     };
     match column {

@@ -4,7 +4,7 @@
 
 use crate::audit::header::{Action, Kind};
 
-/// A coded value: code, scheme, meaning.
+/// A coded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Code {
     pub(super) code: &'static str,
@@ -126,6 +126,7 @@ const ACCESSED: Code = dcm("110103", "DICOM Instances Accessed");
 const TRANSFERRED: Code = dcm("110104", "DICOM Instances Transferred");
 const ORDER: Code = dcm("110109", "Order Record");
 const PROCEDURE: Code = dcm("110111", "Procedure Record");
+const DECISION: Code = dcm("110144", "Authorization Decision");
 const ALERT: Code = dcm("110113", "Security Alert");
 
 /// A change of a case: the record of a procedure that waits to be reported.
@@ -150,7 +151,7 @@ const SECURITY: Row = Row {
     rest: None,
 };
 
-/// A study may now be read by somebody, or may not.
+/// What may be done with a study changed.
 const RELEASE: Row = Row {
     detail: Some(dcm("110135", "Object Security Attributes Changed")),
     about: About::Study,
@@ -189,7 +190,7 @@ pub(super) const fn row(kind: Kind) -> Row {
         // No code of CID 403 is a clock that jumped: the kind's own is the type.
         Kind::Unspecified | Kind::ClockAnomaly => SECURITY,
         Kind::CredentialAccepted => Row {
-            detail: Some(dcm("110137", "User security Attributes Changed")),
+            detail: Some(dcm("110137", "User Security Attributes Changed")),
             ..SECURITY
         },
         Kind::OrderReceived => Row {
@@ -215,11 +216,12 @@ pub(super) const fn row(kind: Kind) -> Row {
         | Kind::CaseClosed
         | Kind::CaseCancelled => CASE,
         Kind::ReleaseGranted => Row {
+            detail: Some(DECISION),
             flow: Flow::ToPeer,
             ..RELEASE
         },
         Kind::ReleaseRefused => Row {
-            detail: Some(dcm("110132", "Use of Restricted Function")),
+            detail: Some(DECISION),
             flow: Flow::FromPeer,
             ..RELEASE
         },
