@@ -9,6 +9,8 @@ pub mod archive;
 pub mod entry;
 #[cfg(feature = "audit-explain")]
 pub mod explain;
+#[cfg(feature = "audit")]
+pub mod export;
 pub mod header;
 pub mod query;
 pub mod rate;

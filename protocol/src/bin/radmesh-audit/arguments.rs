@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use crypto::digest::Digest;
+use protocol::audit::export::Form;
 use protocol::audit::query::{Ask, Question, when};
 
 use super::explain::ExplainArguments;
@@ -51,6 +52,11 @@ pub enum Command {
     ///
     /// The archives are verified first. Exit codes are those of `verify`.
     Report(ReportArguments),
+    /// Write every entry of archives, which are verified first, as one message each.
+    ///
+    /// Exit codes are those of `verify`. Archives that do not verify are exported only if you say
+    /// so; every message then says that it is not verified.
+    Export(ExportArguments),
 }
 
 #[derive(Args)]
@@ -120,6 +126,25 @@ pub struct QueryArguments {
 }
 
 #[derive(Args)]
+pub struct ExportArguments {
+    /// `dicom`: audit messages of PS3.15 A.5, one XML document a line; `syslog`: the same, framed
+    /// for syslog over TLS (RFC 5425); `fhir`: R4 AuditEvents as NDJSON; `csv`; `jsonl`.
+    #[arg(long = "as", value_name = "FORM", value_parser = form())]
+    pub form: Form,
+    /// Folders written by `radmesh audit export`.
+    #[arg(required = true, value_name = "DIR")]
+    pub archives: Vec<PathBuf>,
+    /// Write to this file, which must not exist yet, instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Export also what does not verify, marked as such.
+    #[arg(long)]
+    pub unverified: bool,
+    #[command(flatten)]
+    pub trust: Trust,
+}
+
+#[derive(Args)]
 pub struct CompareArguments {
     /// A checkpoint file (a signed note) that you kept, or the folder of another archive.
     pub old: PathBuf,
@@ -161,6 +186,11 @@ fn question() -> impl clap::builder::TypedValueParser<Value = Question> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Question>())
 }
 
+fn form() -> impl clap::builder::TypedValueParser<Value = Form> {
+    let names = Form::ALL.map(Form::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Form>())
+}
+
 /// A country as ISO 3166-1 alpha-2 writes it.
 pub fn country(text: &str) -> Result<String, &'static str> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
@@ -199,6 +229,9 @@ mod tests {
             "query left --to-country AUT archive",
             "query who --patient 1 --subject file archive",
             "compare old",
+            "export archive",
+            "export --as pdf archive",
+            "export --as csv",
         ] {
             let words = std::iter::once("radmesh-audit").chain(words.split_whitespace());
             assert!(Arguments::try_parse_from(words).is_err());

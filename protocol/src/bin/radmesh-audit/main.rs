@@ -1,9 +1,9 @@
 //! `radmesh-audit`: the regulator's offline tool. It links no network, no storage engine, and by
-//! default no policy engine; it reads folders, and writes to standard output and the one file of a
-//! report.
+//! default no policy engine; it reads folders, and writes to standard output or to a new file.
 
 mod arguments;
 mod explain;
+mod export;
 mod folder;
 mod page;
 mod run;
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => {
             explain::explain(&arguments).map_err(|error| error.to_string())
         }
+        Command::Export(arguments) => return export::run(&arguments),
         Command::Report(arguments) => page::report(&arguments).map_err(|error| error.to_string()),
     };
     match done {
