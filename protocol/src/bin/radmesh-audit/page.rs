@@ -105,9 +105,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PageError> {
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     // The place is taken by whoever makes the file first: nothing is written over.
     let placed = written.map_err(failed(&partial)).and_then(|()| {
-        create_new(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => PageError::Exists(path.to_owned()),
-            _ => failed(path)(source),
+        create_new(path).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::AlreadyExists {
+                PageError::Exists(path.to_owned())
+            } else {
+                failed(path)(source)
+            }
         })
     });
     let moved = placed.and_then(|_| rename(&partial, path).map_err(failed(path)));
