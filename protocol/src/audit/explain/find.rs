@@ -219,7 +219,7 @@ fn copy((archive, index): (usize, u64), source: &dyn Source, hash: Digest) -> Op
     let bytes = source.read(&name.to_string(), name.max_len()).ok()?;
     let header = Entry::decode_bytes(&bytes).ok()?.header();
     let same = header.grant_hash == hash.as_bytes() && header.kind == Kind::ReleaseGranted as i32;
-    same.then(|| Step {
+    same.then_some(Step {
         archive,
         index,
         kind: Some(Kind::ReleaseGranted),

@@ -96,14 +96,12 @@ fn glanced(html: &mut Html, answer: &Answer, (id, title): (&str, &str)) {
     html.within("th", &[("scope", "row")], |html| {
         html.within("a", &[("href", &to)], |html| html.text(title));
     });
-    // Whether the logs are complete is told by the second sentence: the first is on the verdict.
-    let count = if answer.question == Question::Complete {
-        2
-    } else {
-        1
+    // Whether the logs are complete is told last: before it stands a sentence for each log.
+    let short = match answer.question == Question::Complete {
+        true => answer.says.last(),
+        false => answer.says.first(),
     };
-    let short: Vec<&str> = answer.says.iter().take(count).map(|s| &**s).collect();
-    html.say("td", &short.join(" "));
+    html.say("td", short.map_or("", |sentence| sentence));
     let (class, word) = match answer.is_complete() {
         true => ("yes", "yes"),
         false => ("no", "no: see there"),

@@ -1,7 +1,7 @@
 //! `report`: the verdict and every answer on one HTML page, written as a new file.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -105,9 +105,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PageError> {
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     // The place is taken by whoever makes the file first: nothing is written over.
     let placed = written.map_err(failed(&partial)).and_then(|()| {
-        create_new(path).map_err(|source| match source.kind() == ErrorKind::AlreadyExists {
-            true => PageError::Exists(path.to_owned()),
-            false => failed(path)(source),
+        create_new(path).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::AlreadyExists {
+                PageError::Exists(path.to_owned())
+            } else {
+                failed(path)(source)
+            }
         })
     });
     let moved = placed.and_then(|_| rename(&partial, path).map_err(failed(path)));
