@@ -230,7 +230,17 @@ fn sha256sum(folder: &Path, files: &[String]) -> anyhow::Result<()> {
 /// Papers of some releases, read before they are timed, and the keys that must have signed them.
 struct Signatures {
     hospital: VerifyingKey,
-    releases: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, VerifierKey)>,
+    releases: Vec<Papers>,
+}
+
+/// What is signed of one release.
+struct Papers {
+    grant: Vec<u8>,
+    receipt: Vec<u8>,
+    /// Of the reader's log.
+    proof: Vec<u8>,
+    /// The reader's.
+    log: VerifierKey,
 }
 
 impl Signatures {
@@ -264,25 +274,26 @@ impl Signatures {
                 .origin
                 .clone();
             let log = logs.iter().find(|log| *log.name() == origin);
-            releases.push((
-                read(folder, FileName::Grant(grant))?,
-                read(folder, FileName::Receipt(receipt))?,
+            releases.push(Papers {
+                grant: read(folder, FileName::Grant(grant))?,
+                receipt: read(folder, FileName::Receipt(receipt))?,
                 proof,
-                log.context("no credential of a reader's log")?.clone(),
-            ));
+                log: log.context("no credential of a reader's log")?.clone(),
+            });
         }
         Ok(Self { hospital, releases })
     }
 
     /// Checks them as the verifier does, and counts them.
     fn check(&self) -> anyhow::Result<u64> {
-        for (grant, receipt, proof, log) in &self.releases {
-            let grant: Grant = document::open(grant, &self.hospital)?;
+        for papers in &self.releases {
+            let grant: Grant = document::open(&papers.grant, &self.hospital)?;
             let person: [u8; 32] = grant.person.as_slice().try_into()?;
             let signer = VerifyingKey::from_bytes(&person)?;
-            let receipt: Receipt = document::open(receipt, &signer)?;
+            let receipt: Receipt = document::open(&papers.receipt, &signer)?;
             ensure!(receipt.version() == 1, "another version of a receipt");
-            LogProof::parse(proof)?.checkpoint.verify_log(log)?;
+            let proof = LogProof::parse(&papers.proof)?;
+            proof.checkpoint.verify_log(&papers.log)?;
         }
         Ok(self.releases.len() as u64 * SIGNATURES_A_RELEASE)
     }

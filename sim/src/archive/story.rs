@@ -169,9 +169,9 @@ impl<S: Shelf> Maker<'_, S> {
         Ok(())
     }
 
-    /// Grants a release to a desk.
-    fn grant(&mut self, desk: usize, case: &[u8]) -> Result<(Grant, Digest), MakeError<S::Error>> {
-        let prepared = Prepared {
+    /// What the hospital's shell would have made for a release.
+    fn prepared(&mut self) -> Prepared {
+        Prepared {
             // HPKE: suite, encapsulated key, a 32-byte key and its tag.
             sealed_release_key: self.random::<86>().to_vec(),
             release_key_commitment: self.random::<32>().to_vec(),
@@ -181,7 +181,12 @@ impl<S: Shelf> Maker<'_, S> {
             manifest_root: self.random::<32>().to_vec(),
             objects: 120,
             bytes: 40 << 20,
-        };
+        }
+    }
+
+    /// Grants a release to a desk.
+    fn grant(&mut self, desk: usize, case: &[u8]) -> Result<(Grant, Digest), MakeError<S::Error>> {
+        let prepared = self.prepared();
         let (volume, offer, prekey) = (
             (prepared.bytes, prepared.objects),
             self.random::<16>(),

@@ -34,7 +34,9 @@ impl Source for Counted {
 fn a_bundle_is_read_once_for_the_list_and_once_for_the_tree() {
     let mut world = World::new();
     world.whole_case();
-    (0..600).for_each(|_| drop(world.idle(true)));
+    for _ in 0..600 {
+        world.idle(true);
+    }
     world.whole_case();
     let source = Counted {
         files: world.archive(true),
