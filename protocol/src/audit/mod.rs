@@ -6,9 +6,11 @@
 //! no other.
 
 pub mod archive;
+pub mod disclose;
 pub mod entry;
 pub mod header;
 pub mod query;
 pub mod record;
+pub mod review;
 pub mod verify;
 pub mod witness;

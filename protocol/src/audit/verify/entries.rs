@@ -13,10 +13,11 @@ use super::remark::Remark;
 use super::report::Report;
 use super::times::Clock;
 use super::trust::Trust;
-use super::{Source, openings, peer, receipt, release};
+use super::{Source, openings, peer, receipt, release, reviews};
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::{Header, Kind};
+use crate::audit::review::Ledger;
 use crate::document::grant::Grant;
 use crate::time::Wall;
 
@@ -48,6 +49,7 @@ pub(super) struct Walk<'a> {
     pub(super) disclosed: BTreeSet<u64>,
     access: BTreeMap<Digest, u64>,
     clock: Clock,
+    reviews: Ledger,
     sealed: u64,
     pub(super) undecided: u64,
 }
@@ -99,6 +101,7 @@ impl<'a> Walk<'a> {
             disclosed: disclosed(source),
             access: BTreeMap::new(),
             clock: Clock::default(),
+            reviews: Ledger::default(),
             sealed: 0,
             undecided: 0,
         }
@@ -124,6 +127,7 @@ impl<'a> Walk<'a> {
         if let Some(fault) = self.clock.observe((index, &seen.header), self.report) {
             self.report.fail(Check::Entries, &file, Some(index), fault);
         }
+        self.reviews.visit(index, &seen.header);
         match Kind::try_from(seen.header.kind) {
             Ok(kind) => self.by_kind(kind, &seen),
             Err(_) => {
@@ -145,6 +149,7 @@ impl<'a> Walk<'a> {
             Kind::AccessEnded => self.access_ended(seen),
             Kind::ReportReceived => self.of_grant(seen),
             Kind::ReleaseRefused => self.report.counts.refusals += 1,
+            Kind::LogReviewed => reviews::logged(self, seen),
             Kind::Unspecified
             | Kind::NodeStarted
             | Kind::NodeStopped
@@ -161,7 +166,8 @@ impl<'a> Walk<'a> {
             | Kind::CaseEscalated
             | Kind::CaseClosed
             | Kind::CaseCancelled
-            | Kind::ReportDelivered => (),
+            | Kind::ReportDelivered
+            | Kind::OpeningDisclosed => (),
         }
     }
 
@@ -249,6 +255,10 @@ impl<'a> Walk<'a> {
         if let Some(remark) = cosigned_us.and_then(|us| self.clock.forward_dated(us)) {
             self.report.remark(Check::Entries, None, remark);
         }
+        reviews::missed(
+            self.reviews.finish(cosigned_us.unwrap_or_default()),
+            self.report,
+        );
         if self.sealed > 0 {
             self.report
                 .remark(Check::Openings, None, Remark::Sealed(self.sealed));

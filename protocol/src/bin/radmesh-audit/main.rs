@@ -3,6 +3,7 @@
 
 mod arguments;
 mod folder;
+mod proof;
 mod run;
 
 use std::io::Write as _;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => run::verify(&arguments),
         Command::Query(arguments) => run::query(&arguments),
         Command::Compare(arguments) => run::compare(&arguments),
+        Command::Proof(arguments) => proof::check(&arguments),
     };
     match done {
         Ok((code, text)) => {

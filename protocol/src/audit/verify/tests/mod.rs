@@ -5,6 +5,7 @@ mod disclosure;
 mod flips;
 mod pairs;
 mod quorum;
+mod reviews;
 mod times;
 pub(in crate::audit) mod world;
 
