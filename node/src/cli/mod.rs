@@ -12,6 +12,7 @@ mod clock;
 mod consortium;
 mod demo;
 mod desks;
+mod duties;
 mod key;
 mod node;
 pub mod output;

@@ -44,9 +44,12 @@ impl World {
 /// The reviews that a report says were missed.
 fn missed(report: &Report) -> Vec<Missed> {
     let remarks = report.remarks.iter();
-    let missed = remarks.filter_map(|noted| match noted.remark {
-        Remark::ReviewMissed(missed) => Some(missed),
-        _ => None,
+    let missed = remarks.filter_map(|noted| {
+        if let Remark::ReviewMissed(missed) = noted.remark {
+            Some(missed)
+        } else {
+            None
+        }
     });
     missed.collect()
 }
