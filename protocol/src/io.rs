@@ -2,7 +2,7 @@
 //! events.
 
 use crate::audit::entry::EntryDraft;
-use crate::audit::record::{OrderRecord, StudyRecord};
+use crate::audit::record::{DisclosureRecord, OrderRecord, StudyRecord};
 use crate::document::grant::Prepared;
 use crate::document::report::Section;
 use crate::ids::{CaseId, Fence, NodeId, OfferId, StudyId, SubjectId};
@@ -94,6 +94,20 @@ pub enum Command {
         owner: NodeId,
         /// The report.
         draft: ReportDraft,
+    },
+    /// Log a review of this node's own log.
+    LogReview {
+        /// The signed review ([`crate::document::review::Review`]), exact envelope.
+        review: Vec<u8>,
+    },
+    /// Log that openings of this node's entries are disclosed, before they are.
+    LogDisclosure {
+        /// Of what, and to whom.
+        disclosure: DisclosureRecord,
+        /// The patient, if it is openings of one.
+        subject: Option<SubjectId>,
+        /// The country whose regulator they are for (ISO 3166-1 alpha-2); else empty.
+        country: String,
     },
 }
 

@@ -51,6 +51,21 @@ pub const REPORT_MAX: usize = 880 << 10;
 /// The longest leaf entry, in bytes: C2SP tlog-tiles gives its length in a `u16`.
 pub const ENTRY_MAX: usize = 65_535;
 
+/// Days within which an entry of the log must have been reviewed: records of access are to be
+/// inspected at least once a month (Korea, Standards for Measures to Ensure the Safety of Personal
+/// Information, art. 8(2)); 45 CFR 164.308(a)(1)(ii)(D) and NEN 7513 ask for it regularly and name
+/// no number.
+pub const REVIEW_DAYS: u64 = 31;
+
+/// The longest text of what a review found, in bytes: a page; more belongs into a file of its own.
+pub const REVIEW_TEXT_MAX: usize = 8 << 10;
+
+/// The longest signed review, in bytes: the text in an envelope, and a name.
+pub const REVIEW_MAX: usize = 16 << 10;
+
+/// Entries whose openings one entry says were disclosed: what is more is said by several.
+pub const DISCLOSED_MAX: usize = 1 << 16;
+
 /// Cases that one hospital keeps open at once; beyond it new studies wait in the store.
 pub const CASES_MAX: usize = 4_096;
 
@@ -216,6 +231,10 @@ const _: () = assert!(
 );
 const _: () = assert!(RECEIPT_MAX + ENTRY_MAX + PROOF_MAX + RECORD_ROOM <= PAYLOAD_MAX);
 const _: () = assert!(REPORT_MAX + RECORD_ROOM <= PAYLOAD_MAX);
+const _: () = assert!(REVIEW_MAX * 2 + RECORD_ROOM <= PAYLOAD_MAX);
+// An index is a varint of at most ten bytes, and stands once.
+const _: () = assert!(DISCLOSED_MAX * 10 + RECORD_ROOM <= PAYLOAD_MAX);
+const _: () = assert!(REVIEW_TEXT_MAX + 3 * TEXT_MAX + (2 << 10) <= REVIEW_MAX);
 // Rules are all of a header that a peer can make long: the rest, with every commitment, is room.
 const _: () = assert!(RULES_MAX * (RULE_NAME_MAX + 3) + (16 << 10) <= ENTRY_MAX);
 const _: () = assert!(RULES_MAX * (RULE_NAME_MAX + 3) + SEALED_KEY_MAX + (2 << 10) <= GRANT_MAX);

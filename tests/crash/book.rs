@@ -240,7 +240,9 @@ fn note(cases: &mut Cases, index: u64, record: &Record) -> Result<()> {
         | Record::ReceiptAccepted(_)
         | Record::AccessBegun(_)
         | Record::AccessEnded(_)
-        | Record::ReportSigned(_) => {}
+        | Record::ReportSigned(_)
+        | Record::LogReviewed(_)
+        | Record::OpeningDisclosed(_) => {}
     }
     Ok(())
 }

@@ -57,6 +57,16 @@ pub trait ExportSource {
     /// The node's own.
     fn payload(&self, index: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Self::Error>;
 
+    /// The openings of an entry that are disclosed with the archive, in their one encoding; none
+    /// unless the source says otherwise.
+    ///
+    /// # Errors
+    /// The node's own.
+    fn opening(&self, index: u64, entry: &Entry) -> Result<Option<Vec<u8>>, Self::Error> {
+        let _ = (index, entry);
+        Ok(None)
+    }
+
     /// Genesis, credentials, quorum file as the council signed it, and policy.
     ///
     /// # Errors
@@ -119,7 +129,7 @@ pub struct Exported {
 }
 
 /// Writes the archive of a log into `folder`, which must be absent or empty. Report text, patient
-/// data and other payloads stay at home.
+/// data and other payloads stay at home, but for openings that the source discloses.
 ///
 /// # Errors
 /// [`ExportError`]; the target is as it was.
@@ -203,6 +213,13 @@ impl<S: ExportSource> Archive<'_, S> {
     fn entry(&mut self, index: u64, bytes: &[u8]) -> Result<(), ExportError<S::Error>> {
         let entry =
             Entry::decode_bytes(bytes).map_err(|error| ExportError::Entry { index, error })?;
+        if let Some(opening) = self
+            .source
+            .opening(index, &entry)
+            .map_err(ExportError::Source)?
+        {
+            self.put(FileName::Opening(index), &opening)?;
+        }
         let kind = entry.header().kind;
         let attached = [
             Kind::ReleaseGranted,

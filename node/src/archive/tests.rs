@@ -11,7 +11,7 @@ use crypto::log::checkpoint::Checkpoint;
 use crypto::log::cosign::cosign;
 use crypto::log::writer::LogWriter;
 use crypto::note::{KeyName, KeyType, NoteSignature, VerifierKey};
-use protocol::audit::entry::{EntryDraft, Field};
+use protocol::audit::entry::{Entry, EntryDraft, Field};
 use protocol::audit::header::{Action, Header, Kind};
 use protocol::audit::record::{NodeRecord, Record, ReleaseRecord};
 use protocol::audit::verify::{Fault, Options, Source as _, verify};
@@ -44,6 +44,8 @@ struct Node {
     writer: LogWriter,
     files: BTreeMap<String, Vec<u8>>,
     payloads: Vec<Option<Vec<u8>>>,
+    /// The entry whose payload is disclosed.
+    disclosed: Option<u64>,
     trust: TrustFiles,
     rng: ChaCha20Rng,
 }
@@ -58,6 +60,7 @@ impl Node {
             writer: LogWriter::new(),
             files: BTreeMap::new(),
             payloads: Vec::new(),
+            disclosed: None,
             trust: trust(),
             rng: ChaCha20Rng::from_seed([1; 32]),
         };
@@ -105,6 +108,11 @@ impl ExportSource for Node {
     fn payload(&self, index: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Nothing> {
         let payload = self.payloads.get(index as usize).ok_or(Nothing)?;
         Ok(payload.clone().map(Zeroizing::new))
+    }
+
+    fn opening(&self, index: u64, _entry: &Entry) -> Result<Option<Vec<u8>>, Nothing> {
+        let payload = self.payloads.get(index as usize).ok_or(Nothing)?;
+        Ok(payload.clone().filter(|_| self.disclosed == Some(index)))
     }
 
     fn trust(&self) -> Result<TrustFiles, Nothing> {
@@ -183,6 +191,23 @@ fn verified(folder: &Path) -> bool {
     verify_folders(&[folder.to_owned()], options)
         .unwrap()
         .accepted()
+}
+
+#[test]
+fn an_export_with_an_opening_verifies_and_holds_that_one_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    node.append(
+        Kind::NodeStopped,
+        &Record::NodeStopped(NodeRecord::default()),
+    );
+    node.disclosed = Some(1);
+    let folder = root.path().join("archive");
+    export(&node, &folder).unwrap();
+    assert!(verified(&folder));
+    let opened = crate::files::read(&folder.join("openings/1.bin"), 1 << 10).unwrap();
+    assert_eq!(Some(opened), node.payloads[1]);
+    assert!(!folder.join("openings/0.bin").exists());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::Output;
 use super::audit::{TrustArguments, VerifyArguments};
 use super::client::Target;
+use super::duties;
 use crate::control::wire::Request;
 
 /// What to do with the audit log.
@@ -15,6 +16,12 @@ use crate::control::wire::Request;
 pub(super) enum Command {
     /// Have a running node write its log, with all that proves it, into a folder.
     Export(Export),
+    /// Say which reviews of a node's log are due, and log one.
+    Review(duties::Review),
+    /// Write one entry of a node's log with its cosigned proof.
+    Prove(duties::Prove),
+    /// Disclose openings to a named patient or regulator: logged first, then written.
+    Disclose(duties::Disclose),
     /// Verify archives, each by itself and all against one another.
     Verify(Verify),
 }
@@ -46,6 +53,9 @@ impl Command {
                 let dir = std::path::absolute(folder)?;
                 target.show(&Request::Export { dir }, out)
             }
+            Self::Review(review) => review.run(out),
+            Self::Prove(prove) => prove.run(out),
+            Self::Disclose(disclose) => disclose.run(out),
             Self::Verify(Verify { archives, trust }) => {
                 let arguments = VerifyArguments {
                     archives,

@@ -13,6 +13,7 @@ mod clock;
 mod consortium;
 mod demo;
 mod desks;
+mod duties;
 mod key;
 mod node;
 pub mod output;

@@ -4,9 +4,11 @@
 //! connection may carry any number of them, one after the other.
 
 pub mod client;
+mod duties;
 mod server;
 pub mod timeline;
 pub mod view;
 pub mod wire;
 
+pub use duties::{Duties, Planned, ReviewText, SignedReview};
 pub use server::{ControlError, Facts, Server};

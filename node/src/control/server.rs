@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::duties::Duties;
 use super::timeline::Timeline;
 use super::view;
 use super::wire::{LINE_MAX, Reply, Request, SectionText};
@@ -39,7 +40,7 @@ pub enum ControlError {
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("the request is not one: {0}")]
     Malformed(#[from] serde_json::Error),
     #[error("`{0}` is not a hexadecimal identifier of the right length")]
@@ -78,6 +79,12 @@ pub trait Facts: Send + Sync + 'static {
     /// # Errors
     /// [`Undone`].
     fn export(&self, dir: &Path) -> Result<Value, Undone>;
+
+    /// The duties that go with a log.
+    ///
+    /// # Errors
+    /// [`Undone`] where the node keeps no log.
+    fn duties(&self) -> Result<&dyn Duties, Undone>;
 
     /// The language of the report that a lease's grant asks for.
     fn language(&self, fence: Fence, owner: NodeId) -> Option<String>;
@@ -176,6 +183,10 @@ impl Server {
             Request::Status {} => self.blocking(|facts| Ok(facts.status())).await,
             Request::Studies {} => self.blocking(|facts| facts.studies()).await,
             Request::Export { dir } => self.blocking(move |facts| facts.export(&dir)).await,
+            request @ (Request::ReviewDue {}
+            | Request::Review { .. }
+            | Request::Prove { .. }
+            | Request::Disclose { .. }) => self.duty(request).await,
             Request::Events { since } => Ok(json!({ "events": self.timeline.since(since) })),
             Request::Cases {} => {
                 let views = self.driver()?.views().await?;
@@ -201,15 +212,15 @@ impl Server {
         }
     }
 
-    fn driver(&self) -> Result<&DriverHandle, Refusal> {
+    pub(super) fn driver(&self) -> Result<&DriverHandle, Refusal> {
         let none = || Undone("this node has neither cases nor a desk".to_owned());
         Ok(self.driver.as_ref().ok_or_else(none)?)
     }
 
-    async fn blocking(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&dyn Facts) -> Result<Value, Undone> + Send + 'static,
-    ) -> Result<Value, Refusal> {
+        ask: impl FnOnce(&dyn Facts) -> Result<T, Undone> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let facts = Arc::clone(&self.facts);
         let answer = tokio::task::spawn_blocking(move || ask(&*facts)).await;
         Ok(answer.unwrap_or_else(|error| Err(Undone::of(error)))?)
@@ -275,6 +286,10 @@ impl Server {
             | Request::Leases {}
             | Request::Studies {}
             | Request::Events { .. }
+            | Request::ReviewDue {}
+            | Request::Review { .. }
+            | Request::Prove { .. }
+            | Request::Disclose { .. }
             | Request::Export { .. } => Err(Undone("that is no command".to_owned()).into()),
         }
     }
@@ -336,6 +351,10 @@ mod tests {
             Ok(json!({ "folder": dir.display().to_string() }))
         }
 
+        fn duties(&self) -> Result<&dyn Duties, Undone> {
+            Err(Undone("no log".to_owned()))
+        }
+
         fn language(&self, _fence: Fence, _owner: NodeId) -> Option<String> {
             None
         }
@@ -377,6 +396,10 @@ mod tests {
         assert_eq!(refused(studies), "no store");
         let cases = ask(&socket, &Request::Cases {}).await;
         assert_eq!(refused(cases), "this node has neither cases nor a desk");
+        let due = ask(&socket, &Request::ReviewDue {}).await;
+        assert_eq!(refused(due), "no log");
+        let prove = ask(&socket, &Request::Prove { index: 0 }).await;
+        assert_eq!(refused(prove), "no log");
         let bad = Request::CaseClose {
             case: "xy".into(),
             reason: String::new(),

@@ -77,11 +77,61 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// What is due of reviews of the log, and which emergency access no review covered.
+    ReviewDue {},
+    /// Log a review of all entries up to `end` that none covered yet.
+    Review {
+        /// The reviewer, as they name themselves.
+        by: String,
+        /// What was found, in words.
+        found: String,
+        /// How many things were found that somebody must look into.
+        findings: u32,
+        /// One more than the index of the last entry that was reviewed.
+        end: u64,
+    },
+    /// One entry's exact bytes and its proof under the newest cosigned checkpoint.
+    Prove {
+        /// Its index.
+        index: u64,
+    },
+    /// Write an audit archive with openings for somebody, which is logged first.
+    Disclose {
+        /// Whose openings.
+        scope: Disclosed,
+        /// To whom, in words.
+        to: String,
+        /// The folder; absolute, and absent.
+        dir: PathBuf,
+    },
     /// Write an audit archive into a new folder.
     Export {
         /// The folder; absolute, and absent.
         dir: PathBuf,
     },
+}
+
+/// Whose openings are disclosed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disclosed {
+    /// A patient's, `id^^^issuer`.
+    Patient(String),
+    /// What the regulator of a country may see (ISO 3166-1 alpha-2).
+    Country(String),
+    /// One entry's.
+    Index(u64),
+}
+
+impl std::fmt::Debug for Disclosed {
+    /// Never the patient.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Patient(_) => "a patient",
+            Self::Country(_) => "a country",
+            Self::Index(_) => "an entry",
+        })
+    }
 }
 
 /// One section of a report.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::vault::Vault;
-use crate::archive::{ExportSource, TrustFiles, export};
+use crate::archive::{ExportSource, Exported, TrustFiles, export};
 use crate::config::{CREDENTIAL_ENDING, Settings};
 use crate::driver::log::{LogHandle, PayloadFault, PayloadSeal as _};
 use crate::driver::ports::Undone;
@@ -23,9 +23,9 @@ use crate::files;
 
 /// Reads what an archive holds. No Debug: it holds the log's key.
 pub(super) struct Export {
-    log: LogHandle,
+    pub(super) log: LogHandle,
     key: SigningKey,
-    vault: Vault,
+    pub(super) vault: Vault,
     settings: Settings,
     genesis: (Genesis, Digest),
 }
@@ -85,15 +85,19 @@ impl Export {
 
     /// Writes an archive into a folder that is absent or empty. Blocks.
     pub(super) fn write(&self, dir: &Path) -> Result<Value, Undone> {
-        let exported = export(self, dir).map_err(Undone::of)?;
-        Ok(json!({
-            "folder": exported.folder.display().to_string(),
-            "origin": exported.origin,
-            "entries": exported.entries,
-            "files": exported.files,
-            "bytes": exported.bytes,
-        }))
+        Ok(shown(&export(self, dir).map_err(Undone::of)?))
     }
+}
+
+/// What was written, for whoever asked.
+pub(super) fn shown(exported: &Exported) -> Value {
+    json!({
+        "folder": exported.folder.display().to_string(),
+        "origin": exported.origin,
+        "entries": exported.entries,
+        "files": exported.files,
+        "bytes": exported.bytes,
+    })
 }
 
 impl ExportSource for Export {

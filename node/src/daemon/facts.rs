@@ -10,6 +10,7 @@ use protocol::ids::{Fence, NodeId};
 use protocol::member::Genesis;
 use serde_json::{Value, json};
 
+use super::duties::{Duties, Reviewer};
 use super::export::Export;
 use super::network;
 use super::vault::Vault;
@@ -37,7 +38,8 @@ pub(super) struct Pages {
 struct LogFacts {
     handle: LogHandle,
     vault: Vault,
-    export: Export,
+    export: Arc<Export>,
+    duties: Duties,
 }
 
 /// The facts.
@@ -78,17 +80,24 @@ impl Facts {
         }
     }
 
-    pub(super) fn log(&mut self, handle: LogHandle, key: SigningKey, vault: Vault) {
-        let export = Export::new(
+    pub(super) fn log(
+        &mut self,
+        (handle, key): (LogHandle, SigningKey),
+        vault: Vault,
+        reviewer: Reviewer,
+    ) {
+        let export = Arc::new(Export::new(
             handle.clone(),
             key,
             vault.clone(),
             (&self.settings, self.trust.genesis.clone()),
-        );
+        ));
+        let duties = Duties::new(Arc::clone(&export), reviewer);
         self.log = Some(LogFacts {
             handle,
             vault,
             export,
+            duties,
         });
     }
 
@@ -164,6 +173,10 @@ impl control::Facts for Facts {
             return Err(Undone("the folder's path must be absolute".to_owned()));
         }
         self.logged()?.export.write(dir)
+    }
+
+    fn duties(&self) -> Result<&dyn control::Duties, Undone> {
+        Ok(&self.logged()?.duties)
     }
 
     fn language(&self, fence: Fence, owner: NodeId) -> Option<String> {

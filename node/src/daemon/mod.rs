@@ -8,6 +8,8 @@
 
 mod boot;
 mod deliver;
+mod disclose;
+mod duties;
 mod export;
 mod facts;
 mod hospital;

@@ -7,6 +7,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::boot::Booted;
+use super::duties::Reviewer;
 use super::facts::Facts;
 use super::{Life, hospital, reader};
 use crate::config::{Settings, Trust};
@@ -78,7 +79,8 @@ async fn start_cases(
     let StreamControl { opener, incoming } = given.streams;
     let owner = hospital::owner(settings, &vault, &core.live_releases())?;
     let desk = reader::start((settings, trust, secrets), opener, life).await?;
-    facts.log(log.clone(), log_key, vault.clone());
+    let reviewer = Reviewer::new(&trust.own.credential, secrets);
+    facts.log((log.clone(), log_key), vault.clone(), reviewer);
     let known = core.known_studies();
     let parts = Parts {
         core,

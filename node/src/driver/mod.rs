@@ -247,7 +247,9 @@ impl Driver {
             | Command::Served { .. }
             | Command::Advertise { .. }
             | Command::Claim { .. }
-            | Command::HandBack { .. } => None,
+            | Command::HandBack { .. }
+            | Command::LogReview { .. }
+            | Command::LogDisclosure { .. } => None,
         };
         let now = self.now();
         let before = self.core.log_end();

@@ -62,6 +62,10 @@ pub enum Kind {
     ReportReceived = 51,
     /// A report was delivered to the receiving system.
     ReportDelivered = 52,
+    /// A person reviewed a range of the log (PS3.15 110101, Audit Log Used).
+    LogReviewed = 60,
+    /// Openings of entries were disclosed to somebody who is named (PS3.15 110106, Export).
+    OpeningDisclosed = 61,
 }
 
 /// The action of PS3.15 A.5.2 (EventActionCode).
@@ -159,6 +163,34 @@ pub struct Header {
     /// SHA-256 of the exact grant envelope, for entries of one release; else empty.
     #[prost(bytes = "vec", tag = "20")]
     pub grant_hash: Vec<u8>,
+    /// What a review covered; absent from every other kind of entry.
+    #[prost(message, optional, tag = "21")]
+    pub reviewed: Option<Reviewed>,
+}
+
+/// What a review of the log covered. Who reviewed, and what was found in words, is not shown.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Reviewed {
+    /// Index of the first entry that was reviewed.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// One more than the index of the last one.
+    #[prost(uint64, tag = "2")]
+    pub end: u64,
+    /// How many things were found that somebody must look into.
+    #[prost(uint32, tag = "3")]
+    pub findings: u32,
+    /// When the next review is due at the latest, microseconds since the Unix epoch.
+    #[prost(uint64, tag = "4")]
+    pub next_due_us: u64,
+}
+
+impl Reviewed {
+    /// Whether an entry at `index` can speak of this range: it is not empty, and stands before it.
+    #[must_use]
+    pub const fn is_before(&self, index: u64) -> bool {
+        self.first < self.end && self.end <= index
+    }
 }
 
 impl Header {

@@ -6,6 +6,7 @@
 //! no other.
 
 pub mod archive;
+pub mod disclose;
 pub mod entry;
 #[cfg(feature = "audit-explain")]
 pub mod explain;
@@ -17,5 +18,6 @@ pub mod rate;
 pub mod record;
 #[cfg(feature = "audit")]
 pub mod report;
+pub mod review;
 pub mod verify;
 pub mod witness;

@@ -329,6 +329,33 @@ pub struct CredentialRecord {
     pub credential: Vec<u8>,
 }
 
+/// A review of the log.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[prost(skip_debug)]
+pub struct ReviewRecord {
+    /// The exact envelope of the signed review ([`crate::document::review::Review`]).
+    #[prost(bytes = "vec", tag = "1")]
+    pub review: Vec<u8>,
+}
+
+/// Openings disclosed to somebody.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[prost(skip_debug)]
+pub struct DisclosureRecord {
+    /// To whom, in words.
+    #[prost(string, tag = "1")]
+    pub to: String,
+    /// What was asked for: "patient", "country" or "index".
+    #[prost(string, tag = "2")]
+    pub scope: String,
+    /// Indexes of the entries that were opened, ascending; packed, so three bytes each.
+    #[prost(uint64, repeated, tag = "3")]
+    pub entries: Vec<u64>,
+    /// The patient, where openings were disclosed of one: `id^^^issuer` (HL7 CX).
+    #[prost(string, tag = "4")]
+    pub patient: String,
+}
+
 /// Everything that is logged, by kind.
 #[derive(Clone, PartialEq)]
 pub enum Record {
@@ -380,6 +407,10 @@ pub enum Record {
     ReportReceived(ReportRecord),
     /// [`Kind::ReportDelivered`].
     ReportDelivered(ReportRecord),
+    /// [`Kind::LogReviewed`].
+    LogReviewed(ReviewRecord),
+    /// [`Kind::OpeningDisclosed`].
+    OpeningDisclosed(DisclosureRecord),
 }
 
 /// A record that cannot be read back.
@@ -423,6 +454,8 @@ macro_rules! each {
             Record::ReportSigned($message)
             | Record::ReportReceived($message)
             | Record::ReportDelivered($message) => $body,
+            Record::LogReviewed($message) => $body,
+            Record::OpeningDisclosed($message) => $body,
         }
     };
 }
@@ -456,6 +489,8 @@ impl Record {
             Self::ReportSigned(_) => Kind::ReportSigned,
             Self::ReportReceived(_) => Kind::ReportReceived,
             Self::ReportDelivered(_) => Kind::ReportDelivered,
+            Self::LogReviewed(_) => Kind::LogReviewed,
+            Self::OpeningDisclosed(_) => Kind::OpeningDisclosed,
         }
     }
 
@@ -509,5 +544,7 @@ fn decode_as(kind: Kind, bytes: &[u8]) -> Result<Record, RecordError> {
         Kind::ReportSigned => read(bytes, Record::ReportSigned),
         Kind::ReportReceived => read(bytes, Record::ReportReceived),
         Kind::ReportDelivered => read(bytes, Record::ReportDelivered),
+        Kind::LogReviewed => read(bytes, Record::LogReviewed),
+        Kind::OpeningDisclosed => read(bytes, Record::OpeningDisclosed),
     }
 }

@@ -17,6 +17,7 @@
 pub(crate) mod clock;
 pub mod config;
 pub(crate) mod context;
+mod duties;
 pub(crate) mod log;
 pub(crate) mod resend;
 pub(crate) mod then;
@@ -149,6 +150,9 @@ impl Core {
                 Some(reader) => reader.command(command, &mut self.ctx),
                 None => Err(CommandError::NoRole("reader")),
             },
+            Command::LogReview { .. } | Command::LogDisclosure { .. } => {
+                duties::command(command, &mut self.ctx)
+            }
         }
     }
 

@@ -4,6 +4,10 @@ use crate::ids::{CaseId, Fence, NodeId, OfferId, StudyId};
 use crate::io::{Effect, Event, Transmit};
 
 /// Held back by a log entry.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an entry holds back one or two, and not for long: a box would cost more than it saves"
+)]
 pub(crate) enum Then {
     /// A message.
     Send(Transmit),

@@ -7,6 +7,7 @@ pub mod advert;
 pub mod grant;
 pub mod receipt;
 pub mod report;
+pub mod review;
 pub mod session;
 
 use crypto::envelope::{Envelope, EnvelopeError};

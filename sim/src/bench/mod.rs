@@ -4,6 +4,7 @@
 mod capacity;
 mod claims;
 mod clock;
+mod duties;
 mod leases;
 mod rest;
 

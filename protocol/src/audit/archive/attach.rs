@@ -35,7 +35,9 @@ pub fn files(index: u64, record: &Record) -> Vec<(FileName, &[u8])> {
         | Record::AccessEnded(_)
         | Record::ReportSigned(_)
         | Record::ReportReceived(_)
-        | Record::ReportDelivered(_) => Vec::new(),
+        | Record::ReportDelivered(_)
+        | Record::LogReviewed(_)
+        | Record::OpeningDisclosed(_) => Vec::new(),
     }
 }
 

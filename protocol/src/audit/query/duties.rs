@@ -5,13 +5,66 @@ use super::history::History;
 use super::{Ask, when};
 
 /// Whether reviews were done when due.
-pub(super) fn reviews(answer: &mut Answer) {
-    answer.says.push(
-        "This version of radmesh logs no reviews: these logs say neither that one was done nor \
-         that one was missed. Ask for the records of whoever keeps the log."
-            .to_owned(),
-    );
-    answer.lacks("reviews of the log, of which this version keeps no entries");
+pub(super) fn reviews(history: &History, ask: &Ask, answer: &mut Answer) {
+    let columns = &["time", "log", "entry", "from", "to", "findings", "next due"];
+    let mut done = Table::new("reviews", columns);
+    let columns = &[
+        "log",
+        "first entry",
+        "not reviewed from",
+        "until",
+        "due",
+        "then",
+    ];
+    let mut missed = Table::new("reviews missed", columns);
+    let mut dropped = 0;
+    for log in &history.logs {
+        let found = &log.reviews;
+        dropped += found.dropped;
+        for review in found.done.iter().filter(|review| ask.at(review.time_us)) {
+            done.push(vec![
+                Cell::Time(review.time_us),
+                (&*log.origin).into(),
+                review.index.into(),
+                review.reviewed.first.into(),
+                (review.reviewed.end - 1).into(),
+                u64::from(review.reviewed.findings).into(),
+                Cell::Time(review.reviewed.next_due_us),
+            ]);
+        }
+        let gaps = found.missed.iter();
+        for gap in gaps.filter(|gap| ask.spans(gap.due_us, gap.until_us)) {
+            answer.says.push(format!("{}: {gap}.", log.origin));
+            missed.push(vec![
+                (&*log.origin).into(),
+                gap.first.into(),
+                when::day(gap.from_us).into(),
+                when::day(gap.until_us).into(),
+                when::day(gap.due_us).into(),
+                if gap.done {
+                    "reviewed late"
+                } else {
+                    "still not reviewed"
+                }
+                .into(),
+            ]);
+        }
+        if let Some(due_us) = found.due_us {
+            let (origin, due) = (&log.origin, when::day(due_us));
+            let first = found.reviewed_to;
+            answer.says.push(format!(
+                "{origin}: the entries from {first} on are to be reviewed by {due}."
+            ));
+        }
+    }
+    let rows = |table: &Table| table.rows.len() as u64 + table.more;
+    let (count, gaps) = (rows(&done), rows(&missed));
+    let days = ask.review_days;
+    let first = format!("Reviews: {count}. Missed, at {days} days for each entry: {gaps}.");
+    answer.says.insert(0, first);
+    answer.list(done);
+    answer.list(missed);
+    answer.miss(dropped, "reviews beyond the number that is held");
 }
 
 /// How far back each log reaches, and whether that is as far as it should.

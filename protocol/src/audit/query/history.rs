@@ -9,6 +9,7 @@ use crypto::digest::Digest;
 use super::Ask;
 use super::walk;
 use crate::audit::header::Kind;
+use crate::audit::review::Reviews;
 use crate::audit::verify::{Input, Options, Verdict};
 
 /// Most releases, and most of every other list, that are held: ten million entries are about a
@@ -136,6 +137,8 @@ pub(super) struct LogView {
     pub(super) moments: Vec<Moment>,
     /// The latest cosignature on its checkpoint.
     pub(super) cosigned_us: Option<u64>,
+    /// Reviews by the entries so far; finished with the walk.
+    pub(super) reviews: Reviews,
 }
 
 impl LogView {

@@ -35,13 +35,13 @@ pub use answer::{Answer, Cell, ROWS_MAX, Table, Unseen};
 pub use history::HELD_MAX;
 #[cfg(feature = "audit")]
 pub(in crate::audit) use history::clean;
-#[cfg(feature = "audit-explain")]
-pub(in crate::audit) use overrides::kind_name;
+pub use overrides::kind_name;
 #[cfg(feature = "audit-explain")]
 pub(in crate::audit) use text::paragraph;
 pub use text::{describe, verdict};
 
 use super::verify::{Input, Options, Verdict};
+use crate::limits;
 use history::History;
 
 /// What can be asked. Whether a log was rewritten is asked of [`compare`].
@@ -151,11 +151,14 @@ pub struct Ask {
     pub quiet_us: u64,
     /// Years that the logs should cover.
     pub years: u32,
+    /// Days within which an entry must have been reviewed.
+    pub review_days: u32,
 }
 
 impl Ask {
     /// A question without limits: one hour counts as quiet, six years are to be kept (the longest
-    /// of the periods that the known rules name, HIPAA's for documentation, 45 CFR 164.316).
+    /// of the periods that the known rules name, HIPAA's for documentation, 45 CFR 164.316), and
+    /// entries are reviewed within [`limits::REVIEW_DAYS`].
     #[must_use]
     pub const fn of(question: Question) -> Self {
         Self {
@@ -167,6 +170,7 @@ impl Ask {
             patient: None,
             quiet_us: 3_600_000_000,
             years: 6,
+            review_days: limits::REVIEW_DAYS as u32,
         }
     }
 
@@ -231,7 +235,7 @@ fn from(history: &History, (verdict, ask): (&Verdict, &Ask)) -> Answer {
         Question::Basis => basis::answer(history, ask, &mut answer),
         Question::Complete => complete::answer(history, (ask, verdict), &mut answer),
         Question::Overrides => overrides::answer(history, &mut answer),
-        Question::Reviews => duties::reviews(&mut answer),
+        Question::Reviews => duties::reviews(history, ask, &mut answer),
         Question::Retention => duties::retention(history, ask, &mut answer),
         Question::Outliers => outliers::answer(history, ask, &mut answer),
     }

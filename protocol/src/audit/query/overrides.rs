@@ -7,12 +7,15 @@ use crate::audit::header::Kind;
 /// Answers the question.
 pub(super) fn answer(history: &History, answer: &mut Answer) {
     let columns = &[
-        "time", "log", "entry", "what", "from", "to", "purpose", "reason",
+        "time", "log", "entry", "what", "from", "to", "purpose", "reason", "reviewed", "in entry",
     ];
     let mut table = Table::new("emergency flags", columns);
-    let mut sealed = 0;
+    let (mut sealed, mut unreviewed) = (0, 0);
     for flag in &history.flags {
         sealed += u64::from(flag.reason.is_none());
+        let log = history.logs.get(flag.place.archive);
+        let review = log.and_then(|log| log.reviews.of(flag.place.index));
+        unreviewed += u64::from(review.is_none());
         table.push(vec![
             Cell::Time(flag.place.time_us),
             history.log(flag.place).into(),
@@ -22,6 +25,8 @@ pub(super) fn answer(history: &History, answer: &mut Answer) {
             (&*flag.to).into(),
             (&*flag.purpose).into(),
             flag.reason.as_deref().map_or(Cell::Nothing, Cell::from),
+            review.map_or("no".into(), |review| Cell::Time(review.time_us)),
+            review.map_or(Cell::Nothing, |review| review.index.into()),
         ]);
     }
     let flags = history.flags.len();
@@ -29,19 +34,21 @@ pub(super) fn answer(history: &History, answer: &mut Answer) {
         0 => "No entry has the emergency flag.".to_owned(),
         flags => format!("Entries with the emergency flag: {flags}."),
     });
-    answer.says.push(
-        "This version logs neither downloads of studies nor reviews of emergency access."
-            .to_owned(),
-    );
+    if flags > 0 {
+        answer.says.push(format!(
+            "Of these in no review of their log, up to its checkpoint: {unreviewed}."
+        ));
+    }
+    answer
+        .says
+        .push("This version logs no downloads of studies.".to_owned());
     answer.list(table);
     answer.miss(sealed, "reasons that are not opened");
-    if flags > 0 {
-        answer.lacks("whether the emergency access was reviewed: this version logs no reviews");
-    }
 }
 
 /// A kind in words.
-pub(in crate::audit) const fn kind_name(kind: Kind) -> &'static str {
+#[must_use]
+pub const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Unspecified => "unspecified",
         Kind::NodeStarted => "node started",
@@ -68,5 +75,7 @@ pub(in crate::audit) const fn kind_name(kind: Kind) -> &'static str {
         Kind::ReportSigned => "report signed",
         Kind::ReportReceived => "report received",
         Kind::ReportDelivered => "report delivered",
+        Kind::LogReviewed => "log reviewed",
+        Kind::OpeningDisclosed => "opening disclosed",
     }
 }

@@ -12,6 +12,7 @@ use super::history::{Flag, Heading, History, LogView, Moment, Place, Quiet, Word
 use crate::audit::archive::FileName;
 use crate::audit::entry::{Entry, Field, Openings};
 use crate::audit::header::{Header, Kind};
+use crate::audit::review::{Ledger, Reviews};
 use crate::audit::verify::trust::Trust;
 use crate::audit::verify::{Input, LogFiles, Options, Report, Source};
 use crate::time::Wall;
@@ -46,6 +47,7 @@ pub(super) fn archive(
         quiet: Vec::new(),
         moments: Vec::new(),
         cosigned_us: cosigned.map(|seconds| seconds.saturating_mul(1_000_000)),
+        reviews: Reviews::default(),
     });
     let mut walk = Walk {
         source: input.source,
@@ -55,8 +57,12 @@ pub(super) fn archive(
         history,
         words,
         stopped: false,
+        reviews: Ledger::new(ask.review_days.into()),
     };
     walk.all(report.size);
+    let reviews = std::mem::take(&mut walk.reviews);
+    let log = walk.log();
+    log.reviews = reviews.finish(log.latest_us().unwrap_or_default());
 }
 
 pub(super) struct Walk<'a> {
@@ -69,6 +75,7 @@ pub(super) struct Walk<'a> {
     pub(super) words: &'a mut Words,
     /// The entry before was the node's stop.
     stopped: bool,
+    reviews: Ledger,
 }
 
 /// An entry that reads.
@@ -157,6 +164,7 @@ impl Walk<'_> {
             time_us: header.time_us,
         };
         self.silence(place);
+        self.reviews.visit(index, &header);
         let Ok(kind) = Kind::try_from(header.kind) else {
             self.log().unknown += 1;
             return;
@@ -240,7 +248,9 @@ impl Walk<'_> {
             | Kind::CaseEscalated
             | Kind::CaseClosed
             | Kind::CaseCancelled
-            | Kind::ReportDelivered => (),
+            | Kind::ReportDelivered
+            | Kind::LogReviewed
+            | Kind::OpeningDisclosed => (),
         }
     }
 

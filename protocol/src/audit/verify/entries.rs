@@ -14,10 +14,11 @@ use super::remark::Remark;
 use super::report::Report;
 use super::times::Clock;
 use super::trust::Trust;
-use super::{Source, openings, peer, receipt, release};
+use super::{Source, openings, peer, receipt, release, reviews};
 use crate::audit::archive::FileName;
 use crate::audit::entry::Entry;
 use crate::audit::header::{Header, Kind};
+use crate::audit::review::Ledger;
 use crate::document::grant::Grant;
 use crate::ids::PersonId;
 use crate::time::Wall;
@@ -80,6 +81,7 @@ pub(super) struct Walk<'a> {
     pub(super) cosigned: Option<Cosigned>,
     access: BTreeMap<Digest, u64>,
     clock: Clock,
+    reviews: Ledger,
     sealed: u64,
     pub(super) undecided: u64,
 }
@@ -132,6 +134,7 @@ impl<'a> Walk<'a> {
             cosigned: None,
             access: BTreeMap::new(),
             clock: Clock::default(),
+            reviews: Ledger::default(),
             sealed: 0,
             undecided: 0,
         }
@@ -156,6 +159,7 @@ impl<'a> Walk<'a> {
         if let Some(fault) = self.clock.observe((index, &seen.header), self.report) {
             self.wrong(index, fault);
         }
+        self.reviews.visit(index, &seen.header);
         match Kind::try_from(seen.header.kind) {
             Ok(kind) => self.by_kind(kind, &seen),
             Err(_) => {
@@ -183,6 +187,7 @@ impl<'a> Walk<'a> {
             Kind::AccessEnded => self.access_ended(seen),
             Kind::ReportReceived => self.of_grant(seen),
             Kind::ReleaseRefused => self.report.counts.refusals += 1,
+            Kind::LogReviewed => reviews::logged(self, seen),
             Kind::Unspecified
             | Kind::NodeStarted
             | Kind::NodeStopped
@@ -199,7 +204,8 @@ impl<'a> Walk<'a> {
             | Kind::CaseEscalated
             | Kind::CaseClosed
             | Kind::CaseCancelled
-            | Kind::ReportDelivered => (),
+            | Kind::ReportDelivered
+            | Kind::OpeningDisclosed => (),
         }
     }
 
@@ -291,6 +297,10 @@ impl<'a> Walk<'a> {
         if let Some(remark) = cosigned_us.and_then(|us| self.clock.forward_dated(us)) {
             self.report.remark(Check::Entries, None, remark);
         }
+        reviews::missed(
+            self.reviews.finish(cosigned_us.unwrap_or_default()),
+            self.report,
+        );
         if self.sealed > 0 {
             self.report
                 .remark(Check::Openings, None, Remark::Sealed(self.sealed));

@@ -196,6 +196,9 @@ pub enum Fault {
     /// The first entry of a log says that the node started.
     #[error("the log does not begin with the start of its node")]
     FirstEntry,
+    /// A review states no range of entries before its own.
+    #[error("the review states no range of entries before its own")]
+    ReviewRange,
     /// The time lies before an earlier entry's, beyond both uncertainties.
     #[error("its time lies {0} microseconds before that of an earlier entry")]
     TimeRunsBack(u64),

@@ -23,6 +23,8 @@ mod reconcile;
 mod release;
 mod remark;
 pub(super) mod report;
+mod reported;
+mod reviews;
 pub(super) mod text;
 mod times;
 mod tree;

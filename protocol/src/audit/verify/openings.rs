@@ -35,6 +35,14 @@ pub(super) fn check(walk: &mut Walk<'_>, seen: &Seen<'_>, entry: &Entry) -> bool
             walk.fail(Check::Openings, name, error);
         }
     }
+    if let Some(record) = openings.value(Field::Record) {
+        let reports = [Kind::ReportSigned as i32, Kind::ReportReceived as i32];
+        if seen.header.kind == Kind::LogReviewed as i32 {
+            super::reviews::opened(walk, seen, record);
+        } else if reports.contains(&seen.header.kind) {
+            super::reported::opened(walk, seen, record);
+        }
+    }
     let decided = [Kind::ReleaseGranted as i32, Kind::ReleaseRefused as i32];
     if decided.contains(&seen.header.kind)
         && let Some(facts) = openings.value(Field::Facts)

@@ -4,6 +4,7 @@ use crypto::digest::Digest;
 use crypto::note::KeyName;
 
 use super::fault::Check;
+use crate::audit::review::Missed;
 
 /// Something that a person should know and that fails nothing. It is no error: thiserror only
 /// writes the words.
@@ -39,6 +40,9 @@ pub enum Remark {
     /// The entry's time lies this many seconds after a cosignature on a tree with it.
     #[error("its time lies {0} s after a cosignature on a tree that holds it")]
     ForwardDated(u64),
+    /// Entries were not reviewed by the day by which they were due.
+    #[error("{0}")]
+    ReviewMissed(Missed),
     /// The release was decided under a policy text that is not in the archive.
     #[error("decided under a policy whose text is not in the archive")]
     OtherPolicy,
@@ -112,6 +116,7 @@ impl Remark {
             | Self::ClockSetBack(_)
             | Self::BackDated(_)
             | Self::ForwardDated(_)
+            | Self::ReviewMissed(_)
             | Self::ReceiptNeverArrived { .. }
             | Self::MoreFaults => false,
         }

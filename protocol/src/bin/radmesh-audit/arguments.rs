@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use crypto::digest::Digest;
+use crypto::note::VerifierKey;
 use protocol::audit::export::Form;
 use protocol::audit::query::{Ask, Question, when};
 
@@ -14,6 +15,9 @@ use super::page::ReportArguments;
 
 /// Longest file with a patient's identifier, in bytes.
 const SUBJECT_MAX: u64 = 4 << 10;
+
+/// Days for a review unless told otherwise.
+const REVIEW_DAYS: u32 = protocol::limits::REVIEW_DAYS as u32;
 
 /// Verifies, questions and compares audit archives of radmesh nodes, offline.
 #[derive(Parser)]
@@ -57,6 +61,11 @@ pub enum Command {
     /// Exit codes are those of `verify`. Archives that do not verify are exported only if you say
     /// so; every message then says that it is not verified.
     Export(ExportArguments),
+    /// Check that one entry stands in a log, by its proof and your quorum file.
+    ///
+    /// Needs no archive. Exit code 0 only if the log signed, the entry is in its tree and a quorum
+    /// cosigned; 1 if not; 2 if a file cannot be opened.
+    Proof(ProofArguments),
 }
 
 #[derive(Args)]
@@ -118,6 +127,9 @@ pub struct QueryArguments {
     /// Years that the logs should cover, for `retention`.
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub years: u32,
+    /// Days within which an entry must have been reviewed, for `reviews`.
+    #[arg(long, value_name = "N", default_value_t = REVIEW_DAYS)]
+    pub review_days: u32,
     #[command(flatten)]
     pub trust: Trust,
     /// Print one JSON object instead of text.
@@ -142,6 +154,20 @@ pub struct ExportArguments {
     pub unverified: bool,
     #[command(flatten)]
     pub trust: Trust,
+}
+
+#[derive(Args)]
+pub struct ProofArguments {
+    /// The proof (`.tlog-proof`), as `radmesh audit prove` wrote it.
+    pub proof: PathBuf,
+    /// The entry's exact bytes, as it was written beside the proof.
+    pub entry: PathBuf,
+    /// The verifier key of the log, as its credential names it.
+    #[arg(long, value_name = "KEY", value_parser = VerifierKey::parse)]
+    pub log: VerifierKey,
+    /// The quorum file, as you hold it.
+    #[arg(long, value_name = "FILE")]
+    pub quorum: PathBuf,
 }
 
 #[derive(Args)]
@@ -176,6 +202,7 @@ impl QueryArguments {
             patient,
             quiet_us: self.quiet,
             years: self.years,
+            review_days: self.review_days,
             ..Ask::of(self.question)
         })
     }

@@ -6,6 +6,7 @@ mod explain;
 mod export;
 mod folder;
 mod page;
+mod proof;
 mod run;
 
 use std::io::Write as _;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         }
         Command::Export(arguments) => return export::run(&arguments),
         Command::Report(arguments) => page::report(&arguments).map_err(|error| error.to_string()),
+        Command::Proof(arguments) => proof::check(&arguments).map_err(|error| error.to_string()),
     };
     match done {
         Ok((code, text)) => {

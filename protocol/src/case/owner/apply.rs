@@ -71,7 +71,9 @@ impl Owner {
             | Record::CaseClaimed(_)
             | Record::GrantAccepted(_)
             | Record::AccessBegun(_)
-            | Record::ReportSigned(_) => {}
+            | Record::ReportSigned(_)
+            | Record::LogReviewed(_)
+            | Record::OpeningDisclosed(_) => {}
             Record::AccessEnded(access) => self.apply_access_ended(access, index),
         }
     }

@@ -135,6 +135,9 @@ impl Owner {
             | Command::Claim { .. }
             | Command::HandBack { .. }
             | Command::Report { .. } => Err(CommandError::NoRole("reader")),
+            Command::LogReview { .. } | Command::LogDisclosure { .. } => Err(
+                CommandError::Invalid("the log's own commands are not a role's"),
+            ),
         }
     }
 

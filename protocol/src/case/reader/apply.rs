@@ -67,7 +67,9 @@ impl Reader {
             | Record::ReceiptAccepted(_)
             | Record::AccessBegun(_)
             | Record::ReportReceived(_)
-            | Record::ReportDelivered(_) => {}
+            | Record::ReportDelivered(_)
+            | Record::LogReviewed(_)
+            | Record::OpeningDisclosed(_) => {}
         }
     }
 

@@ -103,6 +103,9 @@ impl Reader {
             | Command::CloseCase { .. }
             | Command::CancelCase { .. }
             | Command::Served { .. } => Err(CommandError::NoRole("hospital")),
+            Command::LogReview { .. } | Command::LogDisclosure { .. } => Err(
+                CommandError::Invalid("the log's own commands are not a role's"),
+            ),
         }
     }
 

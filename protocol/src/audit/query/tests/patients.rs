@@ -5,7 +5,7 @@ use crate::audit::record::{CaseRecord, StudyRecord};
 use crate::audit::verify::tests::world::{Granted, seal};
 
 /// A study of a patient, and its case.
-fn case(world: &mut World, number: u8, patient: &str) -> (u64, u64) {
+pub(super) fn case(world: &mut World, number: u8, patient: &str) -> (u64, u64) {
     let study = StudyRecord {
         study: vec![number; 16],
         patient: patient.to_owned(),
@@ -50,7 +50,7 @@ fn disclosing(world: &mut World, entries: &[u64]) -> Files {
     archive
 }
 
-fn who(patient: &str) -> Ask {
+pub(super) fn who(patient: &str) -> Ask {
     Ask {
         patient: Some(patient.to_owned()),
         ..Ask::of(Question::Who)

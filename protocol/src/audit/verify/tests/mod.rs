@@ -6,6 +6,7 @@ mod flips;
 mod pairs;
 mod quorum;
 mod reads;
+mod reviews;
 mod times;
 pub(in crate::audit) mod world;
 
