@@ -298,8 +298,13 @@ fn of_record(opened: &mut Opened, case: &mut Option<Vec<u8>>, record: &Record) {
         Record::NodeStarted(node) | Record::NodeStopped(node) | Record::ClockAnomaly(node) => {
             of_node(opened, node);
         }
-        // The envelope is in the archive; a roster is no patient's matter.
-        Record::CredentialAccepted(_) => (),
+        // The envelope is in the archive; a roster is no patient's matter. Nor is a review, and what
+        // it says in words is for who has its opening.
+        Record::CredentialAccepted(_) | Record::LogReviewed(_) => (),
+        Record::OpeningDisclosed(disclosure) => {
+            opened.patient = text::line(&disclosure.patient, TEXT_MAX);
+            opened.destination = text::line(&disclosure.to, TEXT_MAX);
+        }
         Record::OrderReceived(order) => {
             opened.patient = text::line(&order.patient, TEXT_MAX);
         }

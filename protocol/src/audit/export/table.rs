@@ -122,6 +122,8 @@ pub(super) struct Row {
 }
 
 const ACTIVITY: Code = dcm("110100", "Application Activity");
+const LOG_USED: Code = dcm("110101", "Audit Log Used");
+const EXPORT: Code = dcm("110106", "Export");
 const ACCESSED: Code = dcm("110103", "DICOM Instances Accessed");
 const TRANSFERRED: Code = dcm("110104", "DICOM Instances Transferred");
 const ORDER: Code = dcm("110109", "Order Record");
@@ -253,6 +255,20 @@ pub(super) const fn row(kind: Kind) -> Row {
             rest: Some(Rest::Create),
             ..CASE
         },
+        Kind::LogReviewed => Row {
+            event: LOG_USED,
+            detail: None,
+            clause: "A.5.3.2",
+            actions: &[Action::Read],
+            ..SECURITY
+        },
+        Kind::OpeningDisclosed => Row {
+            event: EXPORT,
+            clause: "A.5.3.4",
+            actions: &[Action::Read],
+            flow: Flow::ToSystem,
+            ..TRANSFER
+        },
         Kind::ReportDelivered => Row {
             flow: Flow::ToSystem,
             about: About::Report,
@@ -290,5 +306,7 @@ pub(super) const fn name(kind: Kind) -> &'static str {
         Kind::ReportSigned => "report-signed",
         Kind::ReportReceived => "report-received",
         Kind::ReportDelivered => "report-delivered",
+        Kind::LogReviewed => "log-reviewed",
+        Kind::OpeningDisclosed => "opening-disclosed",
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Kept {
     pub(super) person: Option<PersonId>,
     pub(super) credential: u64,
     pub(super) fence: u64,
+    /// Root of the manifest of what was released.
+    pub(super) manifest_root: Option<[u8; 32]>,
 }
 
 impl Kept {
@@ -51,6 +53,10 @@ impl Kept {
             person: PersonId::from_slice(&grant.person),
             credential: grant.credential,
             fence: grant.fence,
+            manifest_root: grant
+                .prepared
+                .as_ref()
+                .and_then(|prepared| prepared.manifest_root.as_slice().try_into().ok()),
         }
     }
 }

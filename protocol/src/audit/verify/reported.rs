@@ -9,6 +9,7 @@ use crate::audit::archive::FileName;
 use crate::audit::record::ReportRecord;
 use crate::document;
 use crate::document::report::Report;
+use crate::ids::PersonId;
 use crypto::keys::VerifyingKey;
 
 /// Holds a disclosed report against the grant that its entry names.
@@ -19,21 +20,22 @@ pub(super) fn opened(walk: &mut Walk<'_>, seen: &Seen<'_>, record: &[u8]) {
     };
     // That an entry names a grant of this log is looked at whether it is disclosed or not.
     let hash = seen.grant_hash();
-    let release = hash.and_then(|hash| Some((hash, walk.releases.get(&hash)?.grant.clone()?)));
+    let release = hash.and_then(|hash| Some((hash, walk.releases.get(&hash)?.grant?)));
     let Some((hash, grant)) = release else { return };
-    let person: Option<[u8; 32]> = grant.person.as_slice().try_into().ok();
-    let Some(signer) = person.and_then(|person| VerifyingKey::from_bytes(&person).ok()) else {
+    let signer = |person: PersonId| VerifyingKey::from_bytes(person.as_bytes()).ok();
+    let Some(signer) = grant.person.and_then(signer) else {
         return walk.fail(Check::Openings, name, Fault::Mismatch("person"));
     };
     let report: Report = match document::open(&record.report, &signer) {
         Ok(report) => report,
         Err(error) => return walk.fail(Check::Openings, name, error),
     };
-    let root = grant.prepared.map(|prepared| prepared.manifest_root);
     let stated = [
         (report.grant_hash == hash.as_bytes(), "grant of the report"),
         (
-            root.is_some_and(|root| root == report.manifest_root),
+            grant
+                .manifest_root
+                .is_some_and(|root| root[..] == report.manifest_root),
             "set of images under the report",
         ),
     ];
