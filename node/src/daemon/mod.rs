@@ -141,11 +141,10 @@ async fn live(
     life.tasks.spawn(pump);
     let listener = Server::bind(&settings.control_socket)?;
     let facts = Arc::new(started.facts.with_witness(witness));
-    let server = Server::new(started.driver.clone(), life.timeline.clone(), facts);
+    let server = Server::new(started.driver, life.timeline.clone(), facts);
     life.tasks.spawn(server.run(listener, life.closing.clone()));
     tracing::info!(node = %mesh.node(), "the node runs");
     life.timeline.note("started", 0, serde_json::Value::Null);
-
     let mut driving = started.driving;
     let failed = tokio::select! {
         _ = terminated.recv() => None,

@@ -205,8 +205,8 @@ fn what(grant: Option<&Grant>, decided: Option<&Step>) -> Vec<String> {
     let prepared = grant.and_then(|grant| grant.prepared.as_ref());
     if let Some(prepared) = prepared {
         says.push(format!(
-            "By the signed grant: {} objects with {} bytes, sealed to the reader's desk. It is what \
-             the reader might fetch, whether or not all of it was.",
+            "By the signed grant: {} objects with {} bytes, sealed to the reader's desk. It is \
+             what the reader might fetch, whether or not all of it was.",
             prepared.objects, prepared.bytes
         ));
     }

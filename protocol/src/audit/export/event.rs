@@ -298,8 +298,8 @@ fn of_record(opened: &mut Opened, case: &mut Option<Vec<u8>>, record: &Record) {
         Record::NodeStarted(node) | Record::NodeStopped(node) | Record::ClockAnomaly(node) => {
             of_node(opened, node);
         }
-        // The envelope is in the archive; a roster is no patient's matter. Nor is a review, and what
-        // it says in words is for who has its opening.
+        // The envelope is in the archive; a roster is no patient's matter. Nor is a review, and
+        // what it says in words is for who has its opening.
         Record::CredentialAccepted(_) | Record::LogReviewed(_) => (),
         Record::OpeningDisclosed(disclosure) => {
             opened.patient = text::line(&disclosure.patient, TEXT_MAX);

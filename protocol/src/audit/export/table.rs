@@ -178,37 +178,117 @@ const TRANSFER: Row = Row {
     rest: None,
 };
 
+const NODE_STARTED: Row = Row {
+    detail: Some(dcm("110120", "Application Start")),
+    ..LIFE
+};
+
+const NODE_STOPPED: Row = Row {
+    detail: Some(dcm("110121", "Application Stop")),
+    ..LIFE
+};
+
+const CREDENTIAL_ACCEPTED: Row = Row {
+    detail: Some(dcm("110137", "User Security Attributes Changed")),
+    ..SECURITY
+};
+
+const ORDER_RECEIVED: Row = Row {
+    event: ORDER,
+    clause: "A.5.3.13",
+    rest: Some(Rest::Create),
+    ..TRANSFER
+};
+
+const STUDY_RECEIVED: Row = Row {
+    rest: Some(Rest::Create),
+    ..TRANSFER
+};
+
+const CASE_OPENED: Row = Row {
+    actions: &[Action::Create],
+    ..CASE
+};
+
+const RELEASE_GRANTED: Row = Row {
+    detail: Some(DECISION),
+    flow: Flow::ToPeer,
+    ..RELEASE
+};
+
+const RELEASE_REFUSED: Row = Row {
+    detail: Some(DECISION),
+    flow: Flow::FromPeer,
+    ..RELEASE
+};
+
+const GRANT_ACCEPTED: Row = Row {
+    flow: Flow::FromPeer,
+    ..RELEASE
+};
+
+const ACCESS_BEGUN: Row = Row {
+    event: ACCESSED,
+    clause: "A.5.3.6",
+    actions: &[Action::Read],
+    flow: Flow::Fetch,
+    rest: Some(Rest::Read),
+    ..TRANSFER
+};
+
+const ACCESS_ENDED: Row = Row {
+    flow: Flow::Fetch,
+    ..TRANSFER
+};
+
+const REPORT_SIGNED: Row = Row {
+    actions: &[Action::Create],
+    about: About::Report,
+    ..CASE
+};
+
+const REPORT_RECEIVED: Row = Row {
+    actions: &[Action::Create],
+    about: About::Report,
+    flow: Flow::FromPeer,
+    rest: Some(Rest::Create),
+    ..CASE
+};
+
+const LOG_REVIEWED: Row = Row {
+    event: LOG_USED,
+    detail: None,
+    clause: "A.5.3.2",
+    actions: &[Action::Read],
+    ..SECURITY
+};
+
+const OPENING_DISCLOSED: Row = Row {
+    event: EXPORT,
+    clause: "A.5.3.4",
+    actions: &[Action::Read],
+    flow: Flow::ToSystem,
+    ..TRANSFER
+};
+
+const REPORT_DELIVERED: Row = Row {
+    flow: Flow::ToSystem,
+    about: About::Report,
+    rest: Some(Rest::Create),
+    ..TRANSFER
+};
+
 /// The row of a kind.
 pub(super) const fn row(kind: Kind) -> Row {
     match kind {
-        Kind::NodeStarted => Row {
-            detail: Some(dcm("110120", "Application Start")),
-            ..LIFE
-        },
-        Kind::NodeStopped => Row {
-            detail: Some(dcm("110121", "Application Stop")),
-            ..LIFE
-        },
+        Kind::NodeStarted => NODE_STARTED,
+        Kind::NodeStopped => NODE_STOPPED,
         // No code of CID 403 is a clock that jumped: the kind's own is the type.
         Kind::Unspecified | Kind::ClockAnomaly => SECURITY,
-        Kind::CredentialAccepted => Row {
-            detail: Some(dcm("110137", "User Security Attributes Changed")),
-            ..SECURITY
-        },
-        Kind::OrderReceived => Row {
-            event: ORDER,
-            clause: "A.5.3.13",
-            rest: Some(Rest::Create),
-            ..TRANSFER
-        },
-        Kind::StudyReceived => Row {
-            rest: Some(Rest::Create),
-            ..TRANSFER
-        },
-        Kind::CaseOpened => Row {
-            actions: &[Action::Create],
-            ..CASE
-        },
+        Kind::CredentialAccepted => CREDENTIAL_ACCEPTED,
+        Kind::OrderReceived => ORDER_RECEIVED,
+        Kind::StudyReceived => STUDY_RECEIVED,
+        Kind::CaseOpened => CASE_OPENED,
         Kind::CaseOffered
         | Kind::CaseClaimed
         | Kind::CaseHandedBack
@@ -217,64 +297,16 @@ pub(super) const fn row(kind: Kind) -> Row {
         | Kind::CaseEscalated
         | Kind::CaseClosed
         | Kind::CaseCancelled => CASE,
-        Kind::ReleaseGranted => Row {
-            detail: Some(DECISION),
-            flow: Flow::ToPeer,
-            ..RELEASE
-        },
-        Kind::ReleaseRefused => Row {
-            detail: Some(DECISION),
-            flow: Flow::FromPeer,
-            ..RELEASE
-        },
-        Kind::GrantAccepted | Kind::ReceiptAccepted => Row {
-            flow: Flow::FromPeer,
-            ..RELEASE
-        },
-        Kind::AccessBegun => Row {
-            event: ACCESSED,
-            clause: "A.5.3.6",
-            actions: &[Action::Read],
-            flow: Flow::Fetch,
-            rest: Some(Rest::Read),
-            ..TRANSFER
-        },
-        Kind::AccessEnded => Row {
-            flow: Flow::Fetch,
-            ..TRANSFER
-        },
-        Kind::ReportSigned => Row {
-            actions: &[Action::Create],
-            about: About::Report,
-            ..CASE
-        },
-        Kind::ReportReceived => Row {
-            actions: &[Action::Create],
-            about: About::Report,
-            flow: Flow::FromPeer,
-            rest: Some(Rest::Create),
-            ..CASE
-        },
-        Kind::LogReviewed => Row {
-            event: LOG_USED,
-            detail: None,
-            clause: "A.5.3.2",
-            actions: &[Action::Read],
-            ..SECURITY
-        },
-        Kind::OpeningDisclosed => Row {
-            event: EXPORT,
-            clause: "A.5.3.4",
-            actions: &[Action::Read],
-            flow: Flow::ToSystem,
-            ..TRANSFER
-        },
-        Kind::ReportDelivered => Row {
-            flow: Flow::ToSystem,
-            about: About::Report,
-            rest: Some(Rest::Create),
-            ..TRANSFER
-        },
+        Kind::ReleaseGranted => RELEASE_GRANTED,
+        Kind::ReleaseRefused => RELEASE_REFUSED,
+        Kind::GrantAccepted | Kind::ReceiptAccepted => GRANT_ACCEPTED,
+        Kind::AccessBegun => ACCESS_BEGUN,
+        Kind::AccessEnded => ACCESS_ENDED,
+        Kind::ReportSigned => REPORT_SIGNED,
+        Kind::ReportReceived => REPORT_RECEIVED,
+        Kind::LogReviewed => LOG_REVIEWED,
+        Kind::OpeningDisclosed => OPENING_DISCLOSED,
+        Kind::ReportDelivered => REPORT_DELIVERED,
     }
 }
 

@@ -22,53 +22,15 @@ fn page(archives: &[(&str, &Files)], options: Options) -> String {
     render(&inputs, (&verdict, options), &Ask::of(Question::Complete))
 }
 
+/// The elements that a page is made of.
+const ELEMENTS: &str = "html head meta title style body header main footer nav section h1 h2 h3 p ul li \
+    a b code span div table caption thead tbody tr th td dl dt dd figure figcaption \
+    svg desc rect strong time abbr ol";
+
 /// Every tag of a page, after checking that each element is closed in order, and that none refers
 /// to anything outside of the page.
 fn tags(page: &str) -> Vec<String> {
     const VOID: [&str; 1] = ["meta"];
-    const KNOWN: [&str; 41] = [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "header",
-        "main",
-        "footer",
-        "nav",
-        "section",
-        "h1",
-        "h2",
-        "h3",
-        "p",
-        "ul",
-        "li",
-        "a",
-        "b",
-        "code",
-        "span",
-        "div",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "dl",
-        "dt",
-        "dd",
-        "figure",
-        "figcaption",
-        "svg",
-        "desc",
-        "rect",
-        "strong",
-        "time",
-        "abbr",
-        "ol",
-    ];
     let rest = page
         .strip_prefix("<!DOCTYPE html>\n")
         .expect("a document type");
@@ -87,7 +49,7 @@ fn tags(page: &str) -> Vec<String> {
             continue;
         }
         let name = tag.split(' ').next().expect("a name");
-        assert!(KNOWN.contains(&name), "{tag}");
+        assert!(ELEMENTS.split(' ').any(|known| known == name), "{tag}");
         attributes(tag.strip_prefix(name).expect("its name"));
         if !VOID.contains(&name) {
             open.push(name);
