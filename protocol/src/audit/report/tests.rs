@@ -23,7 +23,8 @@ fn page(archives: &[(&str, &Files)], options: Options) -> String {
 }
 
 /// The elements that a page is made of.
-const ELEMENTS: &str = "html head meta title style body header main footer nav section h1 h2 h3 p ul li \
+const ELEMENTS: &str = "html head meta title style body header main footer nav section h1 \
+    h2 h3 p ul li \
     a b code span div table caption thead tbody tr th td dl dt dd figure figcaption \
     svg desc rect strong time abbr ol";
 
