@@ -11,7 +11,7 @@
 //! by which later entries of the same release are named.
 //!
 //! Strings of strangers reach every form. They are cut, and cleaned of what no form can carry, when
-//! the event is made ([`text::line`]); each form escapes what is left.
+//! the event is made (`text::line`); each form escapes what is left.
 
 mod csv;
 mod details;
