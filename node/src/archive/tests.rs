@@ -14,7 +14,7 @@ use crypto::note::{KeyName, KeyType, NoteSignature, VerifierKey};
 use protocol::audit::entry::{Entry, EntryDraft, Field};
 use protocol::audit::header::{Action, Header, Kind};
 use protocol::audit::record::{NodeRecord, Record, ReleaseRecord};
-use protocol::audit::verify::{Fault, Options, Source as _, verify};
+use protocol::audit::verify::{Fault, Options, Source as _, Verdict, describe, verify};
 use protocol::ids::NodeId;
 use protocol::member::genesis::CouncilMember;
 use protocol::member::{
@@ -183,14 +183,16 @@ fn trust() -> TrustFiles {
 }
 
 fn verified(folder: &Path) -> bool {
+    verdict(folder).accepted()
+}
+
+fn verdict(folder: &Path) -> Verdict {
     let genesis = Some(Digest::sha256(&trust().genesis));
     let options = Options {
         genesis,
         ..Options::default()
     };
-    verify_folders(&[folder.to_owned()], options)
-        .unwrap()
-        .accepted()
+    verify_folders(&[folder.to_owned()], options).unwrap()
 }
 
 #[test]
@@ -204,7 +206,8 @@ fn an_export_with_an_opening_verifies_and_holds_that_one_alone() {
     node.disclosed = Some(1);
     let folder = root.path().join("archive");
     export(&node, &folder).unwrap();
-    assert!(verified(&folder));
+    let verdict = verdict(&folder);
+    assert!(verdict.accepted(), "{}", describe(&verdict));
     let opened = crate::files::read(&folder.join("openings/1.bin"), 1 << 10).unwrap();
     assert_eq!(Some(opened), node.payloads[1]);
     assert!(!folder.join("openings/0.bin").exists());

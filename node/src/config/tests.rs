@@ -120,7 +120,7 @@ fn an_unknown_key_is_named_with_its_line() {
     );
     assert_eq!(
         complaint(WITNESS, "[witness]\n", "[witness]\nmirror = true\n"),
-        ":48: `witness.mirror`: there is no key `mirror` here: take it out"
+        ":48: `witness.mirror`: there is no key `mirror` here; known are http_listen, logs"
     );
 }
 
@@ -147,17 +147,17 @@ const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"stat\"",
         "\"now\"",
-        ":82: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
+        ":85: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
     ),
     (
         "\"30m\"",
         "\"30\"",
-        ":84: `hospital.rules.0.deadline`: \"30\" is no span of time",
+        ":87: `hospital.rules.0.deadline`: \"30\" is no span of time",
     ),
     (
         "\"30m\"",
         "\"99d\"",
-        ":84: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
+        ":87: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
     ),
     (
         "modality = \"MG\"\n",
@@ -172,7 +172,7 @@ const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"offer\"",
         "\"sell\"",
-        ":81: `hospital.rules.action`: unknown variant `sell`",
+        ":84: `hospital.rules.action`: unknown variant `sell`",
     ),
     (
         "\"192.0.2.20\"",
