@@ -30,6 +30,7 @@ use crate::cli::audit::verify_folders;
 
 const NOW: u64 = 1_800_000_000;
 const POLICY: &str = include_str!("../../../configs/policy/consortium.cedar");
+const SCHEMA: &str = include_str!("../../../configs/policy/schema.cedarschema");
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
@@ -204,6 +205,8 @@ fn an_export_with_an_opening_verifies_and_holds_that_one_alone() {
         &Record::NodeStopped(NodeRecord::default()),
     );
     node.disclosed = Some(1);
+    // Where something is disclosed, the policy is made ready to decide again.
+    node.trust.schema = SCHEMA.as_bytes().to_vec();
     let folder = root.path().join("archive");
     export(&node, &folder).unwrap();
     let verdict = verdict(&folder);
