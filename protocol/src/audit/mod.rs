@@ -6,6 +6,7 @@
 //! no other.
 
 pub mod archive;
+mod bundles;
 pub mod disclose;
 pub mod entry;
 #[cfg(feature = "audit-explain")]

@@ -1,18 +1,15 @@
 //! The walk over one archive's entries, in order, in bounded memory.
 
-use std::collections::BTreeSet;
-
 use crypto::digest::Digest;
-use crypto::log::reader::read_bundle;
-use crypto::log::tile::{TILE_WIDTH, Tile, TileKind, parse_bundle};
 
 use super::event::{Event, Place, Side, Standing};
 use super::held::Held;
 use super::text::{self, TEXT_MAX};
 use crate::audit::archive::FileName;
+use crate::audit::bundles::{self, Found};
 use crate::audit::entry::{Entry, Openings};
 use crate::audit::header::Kind;
-use crate::audit::verify::{Input, LogFiles, Report, Source};
+use crate::audit::verify::{Input, Report, Source};
 use crate::document;
 use crate::document::grant::Grant;
 use crypto::envelope::Envelope;
@@ -63,38 +60,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Every entry of a bundle that is there: a size is only a claim, files are not.
     fn all(&mut self, size: u64) -> Result<(), Stopped> {
-        let count = TileKind::Entries.count(size);
-        let mut bundles = BTreeSet::new();
-        for path in self.source.paths() {
-            if let Some(FileName::Tile(tile)) = FileName::parse(&path)
-                && tile.kind() == TileKind::Entries
-                && tile.index() < count
-            {
-                bundles.insert(tile.index());
+        bundles::entries(self.source, size, |found| match found {
+            Found::Entry(index, bytes) => self.entry(index, bytes),
+            Found::Gap(first, end) => {
+                self.walked.unread += end - first;
+                Ok(())
             }
-        }
-        let mut next = 0;
-        for bundle in bundles {
-            let first = bundle * TILE_WIDTH;
-            let Some(tile) = Tile::in_tree(TileKind::Entries, bundle, size) else {
-                continue;
-            };
-            self.walked.unread += first - next;
-            next = first + u64::from(tile.width());
-            let bytes = read_bundle(&LogFiles(self.source), &tile).unwrap_or_default();
-            match parse_bundle(&bytes, tile.width()) {
-                Err(_) => self.walked.unread += next - first,
-                Ok(entries) => {
-                    for (index, entry) in (first..).zip(entries) {
-                        self.entry(index, entry)?;
-                    }
-                }
-            }
-        }
-        self.walked.unread += size.saturating_sub(next);
-        Ok(())
+        })
     }
 
     fn entry(&mut self, index: u64, bytes: &[u8]) -> Result<(), Stopped> {

@@ -1,20 +1,19 @@
 //! The walk over one archive's entries. It trusts nothing that it reads, and judges nothing that
 //! the verification judges: what does not read is counted as not read.
 
-use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use crypto::digest::Digest;
-use crypto::log::reader::read_bundle;
-use crypto::log::tile::{TILE_WIDTH, Tile, TileKind, parse_bundle};
 
 use super::Ask;
 use super::history::{Flag, Heading, History, LogView, Moment, Place, Quiet, Words};
 use crate::audit::archive::FileName;
+use crate::audit::bundles::{self, Found};
 use crate::audit::entry::{Entry, Field, Openings};
 use crate::audit::header::{Header, Kind};
 use crate::audit::review::{Ledger, Reviews};
 use crate::audit::verify::trust::Trust;
-use crate::audit::verify::{Input, LogFiles, Options, Report, Source};
+use crate::audit::verify::{Input, Options, Report, Source};
 use crate::time::Wall;
 
 /// Walks over an archive whose verification gave `report`.
@@ -97,42 +96,14 @@ impl Seen {
 }
 
 impl Walk<'_> {
-    /// Every entry of a bundle that is there: a size is only a claim, files are not.
     fn all(&mut self, size: u64) {
-        let count = TileKind::Entries.count(size);
-        let mut bundles = BTreeSet::new();
-        for name in self
-            .source
-            .paths()
-            .iter()
-            .filter_map(|path| FileName::parse(path))
-        {
-            if let FileName::Tile(tile) = name
-                && tile.kind() == TileKind::Entries
-                && tile.index() < count
-            {
-                bundles.insert(tile.index());
+        let Ok(()) = bundles::entries::<Infallible>(self.source, size, |found| {
+            match found {
+                Found::Entry(index, bytes) => self.entry(index, bytes),
+                Found::Gap(first, end) => self.gap(first, end),
             }
-        }
-        let mut next = 0;
-        for bundle in bundles {
-            let first = bundle * TILE_WIDTH;
-            self.gap(next, first);
-            let Some(tile) = Tile::in_tree(TileKind::Entries, bundle, size) else {
-                continue;
-            };
-            next = first + u64::from(tile.width());
-            let bytes = read_bundle(&LogFiles(self.source), &tile).unwrap_or_default();
-            match parse_bundle(&bytes, tile.width()) {
-                Err(_) => self.gap(first, next),
-                Ok(entries) => {
-                    for (index, entry) in (first..).zip(entries) {
-                        self.entry(index, entry);
-                    }
-                }
-            }
-        }
-        self.gap(next, size);
+            Ok(())
+        });
     }
 
     fn log(&mut self) -> &mut LogView {
@@ -142,9 +113,6 @@ impl Walk<'_> {
 
     /// Notes that entries from `first` up to `end` cannot be read.
     fn gap(&mut self, first: u64, end: u64) {
-        if first >= end {
-            return;
-        }
         let log = &mut self.history.logs[self.at];
         log.unread = log.unread.saturating_add(end - first);
         match log.gaps.last_mut() {

@@ -93,6 +93,48 @@ pub struct VerifyArguments {
     pub json: bool,
 }
 
+/// What a question is limited to.
+#[derive(Args)]
+pub struct Limits {
+    /// From this time on: RFC 3339, or a date (UTC).
+    #[arg(long, value_name = "T", value_parser = when::from)]
+    from: Option<u64>,
+    /// Up to this time, a whole date included: RFC 3339, or a date (UTC).
+    #[arg(long, value_name = "T", value_parser = when::until)]
+    to: Option<u64>,
+    /// Only data that is in this country.
+    #[arg(long, value_name = "CC", value_parser = country)]
+    from_country: Option<String>,
+    /// Only what is seen from this country.
+    #[arg(long, value_name = "CC", value_parser = country)]
+    to_country: Option<String>,
+    /// Silence that is worth a line in `complete`: 90s, 30m, 1h, 2d.
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = when::span)]
+    quiet: u64,
+    /// Years that the logs should cover, for `retention`.
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    years: u32,
+    /// Days within which an entry must have been reviewed, for `reviews`.
+    #[arg(long, value_name = "N", default_value_t = REVIEW_DAYS)]
+    review_days: u32,
+}
+
+impl Limits {
+    /// A question within them.
+    pub fn ask(&self, question: Question) -> Ask {
+        Ask {
+            from_us: self.from.unwrap_or(0),
+            until_us: self.to.unwrap_or(u64::MAX),
+            from_country: self.from_country.clone(),
+            to_country: self.to_country.clone(),
+            quiet_us: self.quiet,
+            years: self.years,
+            review_days: self.review_days,
+            ..Ask::of(question)
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct QueryArguments {
     /// `who` was let at a patient's studies; what `left` a country; releases without valid
@@ -103,33 +145,14 @@ pub struct QueryArguments {
     /// Folders written by `radmesh audit export`.
     #[arg(required = true, value_name = "DIR")]
     pub archives: Vec<PathBuf>,
-    /// From this time on: RFC 3339, or a date (UTC).
-    #[arg(long, value_name = "T", value_parser = when::from)]
-    pub from: Option<u64>,
-    /// Up to this time, a whole date included: RFC 3339, or a date (UTC).
-    #[arg(long, value_name = "T", value_parser = when::until)]
-    pub to: Option<u64>,
-    /// Only data that is in this country.
-    #[arg(long, value_name = "CC", value_parser = country)]
-    pub from_country: Option<String>,
-    /// Only what is seen from this country.
-    #[arg(long, value_name = "CC", value_parser = country)]
-    pub to_country: Option<String>,
     /// The patient, as the hospital's openings have it: `id^^^issuer`.
     #[arg(long, value_name = "ID", conflicts_with = "subject")]
     pub patient: Option<String>,
     /// A file whose first line is the patient, so that it stands in no list of processes.
     #[arg(long, value_name = "FILE")]
     pub subject: Option<PathBuf>,
-    /// Silence that is worth a line in `complete`: 90s, 30m, 1h, 2d.
-    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = when::span)]
-    pub quiet: u64,
-    /// Years that the logs should cover, for `retention`.
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub years: u32,
-    /// Days within which an entry must have been reviewed, for `reviews`.
-    #[arg(long, value_name = "N", default_value_t = REVIEW_DAYS)]
-    pub review_days: u32,
+    #[command(flatten)]
+    pub limits: Limits,
     #[command(flatten)]
     pub trust: Trust,
     /// Print one JSON object instead of text.
@@ -195,15 +218,8 @@ impl QueryArguments {
             Some(file) => Some(folder::first_line(file, SUBJECT_MAX)?),
         };
         Ok(Ask {
-            from_us: self.from.unwrap_or(0),
-            until_us: self.to.unwrap_or(u64::MAX),
-            from_country: self.from_country.clone(),
-            to_country: self.to_country.clone(),
             patient,
-            quiet_us: self.quiet,
-            years: self.years,
-            review_days: self.review_days,
-            ..Ask::of(self.question)
+            ..self.limits.ask(self.question)
         })
     }
 }
@@ -219,7 +235,7 @@ fn form() -> impl clap::builder::TypedValueParser<Value = Form> {
 }
 
 /// A country as ISO 3166-1 alpha-2 writes it.
-pub fn country(text: &str) -> Result<String, &'static str> {
+fn country(text: &str) -> Result<String, &'static str> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())
     } else {

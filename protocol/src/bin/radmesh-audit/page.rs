@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use protocol::audit::query::{self, Ask, Question, when};
+use protocol::audit::query::{self, Question};
 use protocol::audit::{report, verify};
 
-use super::arguments::{Trust, country};
+use super::arguments::{Limits, Trust};
 use super::folder::FolderError;
 use super::run;
 
@@ -21,24 +21,8 @@ pub struct ReportArguments {
     /// The page; a file that is there already is not touched.
     #[arg(long, value_name = "FILE")]
     pub html: PathBuf,
-    /// From this time on: RFC 3339, or a date (UTC).
-    #[arg(long, value_name = "T", value_parser = when::from)]
-    pub from: Option<u64>,
-    /// Up to this time, a whole date included: RFC 3339, or a date (UTC).
-    #[arg(long, value_name = "T", value_parser = when::until)]
-    pub to: Option<u64>,
-    /// Only data that is in this country.
-    #[arg(long, value_name = "CC", value_parser = country)]
-    pub from_country: Option<String>,
-    /// Only what is seen from this country.
-    #[arg(long, value_name = "CC", value_parser = country)]
-    pub to_country: Option<String>,
-    /// Silence that is worth a line: 90s, 30m, 1h, 2d.
-    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = when::span)]
-    pub quiet: u64,
-    /// Years that the logs should cover.
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub years: u32,
+    #[command(flatten)]
+    pub limits: Limits,
     #[command(flatten)]
     pub trust: Trust,
 }
@@ -72,15 +56,7 @@ pub fn report(arguments: &ReportArguments) -> Result<(ExitCode, String), PageErr
     let archives = run::open(&arguments.archives)?;
     let inputs = run::inputs(&archives);
     let verdict = verify::verify(&inputs, options);
-    let ask = Ask {
-        from_us: arguments.from.unwrap_or(0),
-        until_us: arguments.to.unwrap_or(u64::MAX),
-        from_country: arguments.from_country.clone(),
-        to_country: arguments.to_country.clone(),
-        quiet_us: arguments.quiet,
-        years: arguments.years,
-        ..Ask::of(Question::Complete)
-    };
+    let ask = arguments.limits.ask(Question::Complete);
     let page = report::render(&inputs, (&verdict, options), &ask);
     write_new(&arguments.html, page.as_bytes())?;
     let text = format!(
