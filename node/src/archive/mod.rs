@@ -15,7 +15,7 @@ mod write;
 
 pub use export::{ExportError, ExportSource, Exported, TrustFiles, export};
 pub use folder::{Folder, FolderError};
-pub use write::WriteError;
+pub use write::{WriteError, is_free};
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,24 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
     move |source| WriteError::Io { path, source }
 }
 
+/// Whether an archive could be written here: the folder must be absent or empty.
+///
+/// # Errors
+/// [`WriteError::NotEmpty`], or the system's.
+pub fn is_free(target: &Path) -> Result<(), WriteError> {
+    match target.read_dir() {
+        Ok(mut items) => match items.next() {
+            None => Ok(()),
+            Some(_) => Err(WriteError::NotEmpty(target.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(WriteError::NotEmpty(target.to_owned()))
+        }
+        Err(error) => Err(at(target)(error)),
+    }
+}
+
 /// A folder beside its target, renamed onto it when it is complete. Dropped before that, it is
 /// removed.
 pub(super) struct Staged {
@@ -49,18 +67,7 @@ pub(super) struct Staged {
 impl Staged {
     /// Starts beside `target`, which must be absent or empty.
     pub(super) fn create(target: &Path) -> Result<Self, WriteError> {
-        match target.read_dir() {
-            Ok(mut items) => {
-                if items.next().is_some() {
-                    return Err(WriteError::NotEmpty(target.to_owned()));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(WriteError::NotEmpty(target.to_owned()));
-            }
-            Err(error) => return Err(at(target)(error)),
-        }
+        is_free(target)?;
         let name = target
             .file_name()
             .ok_or_else(|| WriteError::NoName(target.to_owned()))?;

@@ -66,8 +66,8 @@ pub trait Duties {
     /// Which entries have openings for somebody. Opens every payload that may.
     ///
     /// # Errors
-    /// [`Undone`].
-    fn plan(&self, scope: Disclosed, to: &str) -> Result<Planned, Undone>;
+    /// [`Undone`], also where `dir` is not free: what could not be written is not to be logged.
+    fn plan(&self, scope: Disclosed, to: &str, dir: &Path) -> Result<Planned, Undone>;
 
     /// Writes the archive with what was planned, once that is logged.
     ///
@@ -139,8 +139,9 @@ impl Server {
         if !dir.is_absolute() {
             return Err(Undone("the folder's path must be absolute".to_owned()).into());
         }
+        let target = dir.to_owned();
         let mut planned = self
-            .blocking(move |facts| facts.duties()?.plan(scope, &to))
+            .blocking(move |facts| facts.duties()?.plan(scope, &to, &target))
             .await?;
         for command in std::mem::take(&mut planned.commands) {
             self.driver()?.command(command).await?;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::disclose;
 use super::export::Export;
+use crate::archive;
 use crate::control::wire::Disclosed;
 use crate::control::{self, Planned, ReviewText, SignedReview};
 use crate::driver::clock;
@@ -191,7 +192,8 @@ impl control::Duties for Duties {
         }))
     }
 
-    fn plan(&self, scope: Disclosed, to: &str) -> Result<Planned, Undone> {
+    fn plan(&self, scope: Disclosed, to: &str, dir: &Path) -> Result<Planned, Undone> {
+        archive::is_free(dir).map_err(Undone::of)?;
         disclose::plan(&self.export, (scope, &self.reviewer.country), to)
     }
 
