@@ -10,7 +10,7 @@ use harness::{Network, Output};
 
 use super::{BOUND, copy_folder};
 
-const FORMS: [&str; 5] = ["dicom", "syslog", "fhir", "csv", "jsonl"];
+pub const FORMS: [&str; 5] = ["dicom", "syslog", "fhir", "csv", "jsonl"];
 
 #[test]
 fn other_systems_accept_every_message() -> Result<()> {
@@ -89,7 +89,7 @@ fn command(network: &Network, form: &str, archives: &[PathBuf]) -> Result<Comman
     Ok(command)
 }
 
-fn export(
+pub fn export(
     network: &Network,
     form: &str,
     archives: &[PathBuf],
@@ -102,7 +102,7 @@ fn export(
     harness::run(&mut command, network.folder(), BOUND)
 }
 
-fn check(network: &Network, form: &str, file: &Path) -> Result<Output> {
+pub fn check(network: &Network, form: &str, file: &Path) -> Result<Output> {
     let mut command = Command::new(harness::python()?);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("audit/exports.py"));
     command.arg(form).arg(file);

@@ -5,6 +5,7 @@
 //! place), and once a file through the real `radmesh-audit`. Of a file of 4 KiB or more a sample
 //! with a fixed seed is taken; `RADMESH_LONG=1` takes all of it, and every bit of every byte.
 
+mod duties;
 mod exports;
 mod flips;
 mod second;
