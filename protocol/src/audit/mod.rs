@@ -19,6 +19,7 @@ pub mod rate;
 pub mod record;
 #[cfg(feature = "audit")]
 pub mod report;
+pub mod restore;
 pub mod review;
 pub mod verify;
 pub mod witness;

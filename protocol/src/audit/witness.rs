@@ -31,6 +31,24 @@ pub use crypto::log::witness::MAX_REQUEST_LEN;
 /// Content type of the answer with the size that the witness holds.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
 
+/// Begins a request, over the mesh, for the checkpoint that a witness holds of a log; the log's
+/// origin and a newline follow. Ours: c2sp.org/tlog-witness has none.
+pub const GET_CHECKPOINT: &str = "get-checkpoint ";
+
+/// The request for the checkpoint that a witness holds of the log `origin`.
+#[must_use]
+pub fn get_checkpoint(origin: &KeyName) -> Vec<u8> {
+    format!("{GET_CHECKPOINT}{origin}\n").into_bytes()
+}
+
+/// The origin in such a request; `None` for any other bytes.
+#[must_use]
+pub fn parse_get_checkpoint(request: &[u8]) -> Option<KeyName> {
+    let text = std::str::from_utf8(request).ok()?;
+    let origin = text.strip_prefix(GET_CHECKPOINT)?.strip_suffix('\n')?;
+    KeyName::new(origin).ok()
+}
+
 /// Longest answer that is read: a note's worth of cosignature lines.
 pub const MAX_ANSWER_LEN: usize = crypto::note::MAX_NOTE_LEN;
 
@@ -132,6 +150,7 @@ fn text_answer(status: u16, reason: &impl ToString) -> Answer {
 #[must_use]
 pub struct Admitted {
     checkpoint: Checkpoint,
+    signed: Vec<u8>,
 }
 
 impl Admitted {
@@ -145,6 +164,14 @@ impl Admitted {
     #[must_use]
     pub const fn persist(&self) -> TreeHead {
         self.checkpoint.head
+    }
+
+    /// The checkpoint as the log signed it, to be stored with the head: shown to a log that starts
+    /// from an old copy, it proves that the copy is old. At most
+    /// [`MAX_NOTE_LEN`](crypto::note::MAX_NOTE_LEN) bytes.
+    #[must_use]
+    pub fn signed(&self) -> &[u8] {
+        &self.signed
     }
 
     /// The answer with the cosignature, at `now`. Only after [`Admitted::persist`] is durable.
@@ -185,6 +212,7 @@ pub fn admit(
     match decide(&request, logs.key(&checkpoint.origin), held.as_ref()) {
         Ok(_) => Ok(Admitted {
             checkpoint: checkpoint.clone(),
+            signed: request.checkpoint.encode(),
         }),
         Err(refusal) => {
             let alarm = is_fork(&request, held.as_ref(), &refusal);
@@ -443,5 +471,22 @@ mod tests {
         let unsigned = CosignError::Note(NoteError::NoSignatureBlock);
         assert_eq!(take(200, b""), Err(AnswerError::Cosignature(unsigned)));
         assert_eq!(signed, before);
+    }
+
+    #[test]
+    fn what_a_witness_holds_is_asked_for_by_origin() {
+        let origin = KeyName::new("log.example/a").expect("a name");
+        let request = get_checkpoint(&origin);
+        assert_eq!(parse_get_checkpoint(&request), Some(origin));
+        for bad in [
+            b"get-checkpoint log.example".as_slice(),
+            b"get-checkpoint \n",
+            b"get-checkpoint a b\n",
+            b"get-checkpoint a\nb\n",
+            b"old 0\n\n",
+            b"get-checkpoint \xff\n",
+        ] {
+            assert_eq!(parse_get_checkpoint(bad), None);
+        }
     }
 }
