@@ -1,8 +1,9 @@
 //! The witness over HTTP/1.1 (c2sp.org/tlog-witness): for logs that are not on the mesh, and for
 //! those that reach it faster this way.
 //!
-//! Only `POST …/add-checkpoint` is answered. Nothing here is secret and every word is signed, so
-//! this end speaks plain HTTP; where a certificate is wanted, a proxy stands before it.
+//! `POST …/add-checkpoint` is answered, and, of our own, `GET …/held/HEX`: the checkpoint that is
+//! held of the log whose origin has that SHA-256. Nothing here is secret and every word is signed,
+//! so this end speaks plain HTTP; where a certificate is wanted, a proxy stands before it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest head of a request.
 const HEAD_MAX: usize = 16 << 10;
+/// The folder of the checkpoints that are held.
+pub(crate) const HELD: &str = "held";
 /// After a failed accept, which is the process's want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -95,6 +98,16 @@ async fn respond(
 async fn answer(role: Arc<WitnessRole>, request: Request<Incoming>) -> Result<Answer, StatusCode> {
     let path = request.uri().path();
     // A prefix is allowed: a proxy may serve several witnesses.
+    if let Some((before, digest)) = path.rsplit_once('/')
+        && before.rsplit('/').next() == Some(HELD)
+    {
+        if request.method() != Method::GET {
+            return Err(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let digest = digest.to_owned();
+        let held = tokio::task::spawn_blocking(move || role.held_by_digest(&digest)).await;
+        return held.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+    }
     if path.rsplit('/').next() != Some("add-checkpoint") {
         return Err(StatusCode::NOT_FOUND);
     }

@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 use crypto::digest::Digest;
 use crypto::keys::VerifyingKey;
 use crypto::log::merkle::TreeHead;
-use crypto::note::KeyName;
+use crypto::note::{KeyName, MAX_NOTE_LEN};
 
 use super::WitnessError;
 use crate::files::{FileError, Readers, create_secret_folder, read, read_text, replace};
 
 /// First line of a head's file.
 const VERSION: &str = "radmesh-head/1";
-/// The longest head's file: a name, a number and a digest.
+/// The longest head: a name, a number and a digest.
 const HEAD_MAX: u64 = 2 << 10;
+/// The longest head's file: the head, an empty line, the checkpoint that the log signed.
+const FILE_MAX: u64 = HEAD_MAX + MAX_NOTE_LEN as u64;
 /// Says that a folder is a witness's memory; written once, before the marker.
 const FORMAT: (&str, &str) = ("format", "radmesh-witness/1\n");
 /// Beside the key, and not in the data folder: it is there when the data folder is lost.
@@ -65,13 +67,33 @@ impl Memory {
         Ok((Self { folder }, heads))
     }
 
-    /// Replaces the head of a log. Durable when it returns.
+    /// Replaces the head of a log, and the checkpoint that it is of. Durable when it returns.
     ///
     /// # Errors
     /// [`FileError`]: the head must not be cosigned.
-    pub(super) fn keep(&self, origin: &KeyName, head: &TreeHead) -> Result<(), FileError> {
+    pub(super) fn keep(
+        &self,
+        origin: &KeyName,
+        head: &TreeHead,
+        signed: &[u8],
+    ) -> Result<(), FileError> {
         let file = self.of(origin, "head");
-        replace(&file, render(origin, head).as_bytes(), Readers::Owner)
+        replace(&file, &with(origin, head, signed), Readers::Owner)
+    }
+
+    /// The checkpoint of the head that is kept, as the log signed it; `None` when there is none,
+    /// or only a head.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub(super) fn signed(&self, origin: &KeyName) -> Result<Option<Vec<u8>>, FileError> {
+        let file = self.of(origin, "head");
+        if !exists(&file)? {
+            return Ok(None);
+        }
+        let text = read_text(&file, FILE_MAX)?;
+        let signed = text.split_once("\n\n").map(|(_, signed)| signed);
+        Ok(signed.map(|signed| signed.as_bytes().to_vec()))
     }
 
     /// Keeps what proves that a log signed two trees: the head that was cosigned, and the other
@@ -87,10 +109,7 @@ impl Memory {
     ) -> Result<PathBuf, FileError> {
         let file = self.of(origin, "fork");
         if !exists(&file)? {
-            let mut bytes = render(origin, held).into_bytes();
-            bytes.push(b'\n');
-            bytes.extend_from_slice(signed);
-            replace(&file, &bytes, Readers::Owner)?;
+            replace(&file, &with(origin, held, signed), Readers::Owner)?;
         }
         Ok(file)
     }
@@ -110,8 +129,11 @@ fn read_heads(folder: &Path) -> Result<BTreeMap<KeyName, TreeHead>, WitnessError
     for entry in fs::read_dir(folder).map_err(system)? {
         let file = entry.map_err(system)?.path();
         if file.extension().is_some_and(|ending| ending == "head") {
-            let text = read_text(&file, HEAD_MAX)?;
-            let (origin, head) = parse(&text).ok_or(WitnessError::Damaged(file))?;
+            let text = read_text(&file, FILE_MAX)?;
+            // A file without a checkpoint was written by a release that kept none.
+            let end = text.find("\n\n").map_or(text.len(), |end| end + 1);
+            let head = text.get(..end).unwrap_or_default();
+            let (origin, head) = parse(head).ok_or(WitnessError::Damaged(file))?;
             heads.insert(origin, head);
         }
     }
@@ -127,6 +149,14 @@ fn exists(file: &Path) -> Result<bool, FileError> {
             source,
         }),
     }
+}
+
+/// A head, an empty line, and a checkpoint.
+fn with(origin: &KeyName, head: &TreeHead, signed: &[u8]) -> Vec<u8> {
+    let mut bytes = render(origin, head).into_bytes();
+    bytes.push(b'\n');
+    bytes.extend_from_slice(signed);
+    bytes
 }
 
 fn render(origin: &KeyName, head: &TreeHead) -> String {
@@ -186,7 +216,10 @@ mod tests {
         let (origin, head) = head();
         let (memory, heads) = open(1).expect("the first start");
         assert!(heads.is_empty());
-        memory.keep(&origin, &head).expect("kept");
+        assert_eq!(memory.signed(&origin).expect("read"), None);
+        let signed = "a checkpoint\n\n— log signature\n".as_bytes();
+        memory.keep(&origin, &head, signed).expect("kept");
+        assert_eq!(memory.signed(&origin).expect("read"), Some(signed.to_vec()));
         let (_, heads) = open(1).expect("the next start");
         assert_eq!(heads, BTreeMap::from([(origin, head)]));
 
@@ -204,8 +237,10 @@ mod tests {
         let (origin, head) = head();
         fs::write(folder.path().join("ab.head"), render(&origin, &head)).expect("written");
         let keys = tempfile::tempdir().expect("a folder");
-        let (_, heads) = Memory::open(folder.path(), keys.path(), &key(1)).expect("opened");
+        let (memory, heads) = Memory::open(folder.path(), keys.path(), &key(1)).expect("opened");
         assert_eq!(heads.len(), 1);
+        fs::write(memory.of(&origin, "head"), render(&origin, &head)).expect("written");
+        assert_eq!(memory.signed(&origin).expect("read"), None);
     }
 
     #[test]

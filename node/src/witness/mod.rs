@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crypto::digest::Digest;
 use crypto::keys::SigningKey;
 use crypto::log::merkle::TreeHead;
 use crypto::log::witness::AddCheckpoint;
 use crypto::note::{KeyName, NoteError};
 use protocol::audit::rate::Rate;
-use protocol::audit::witness::{Answer, KnownLogs, Refused, admit};
+use protocol::audit::witness::{Answer, KnownLogs, Refused, admit, parse_get_checkpoint};
 
 use self::memory::Memory;
 use crate::driver::clock;
 use crate::files::FileError;
 
+pub(crate) use http::HELD;
 pub use http::serve;
 
 /// Why a witness does not start.
@@ -97,11 +99,14 @@ impl WitnessRole {
         })
     }
 
-    /// The answer to one `add-checkpoint` request, as the mesh carries it: a status line, then the
-    /// body.
+    /// The answer to one `add-checkpoint` request, or to one for the checkpoint that is held, as
+    /// the mesh carries it: a status line, then the body.
     #[must_use]
     pub fn answer(&self, request: &[u8]) -> Vec<u8> {
-        let answer = self.decide(request);
+        let answer = match parse_get_checkpoint(request) {
+            Some(origin) => self.held(&origin),
+            None => self.decide(request),
+        };
         let mut bytes = format!("{}\n", answer.status).into_bytes();
         bytes.extend_from_slice(&answer.body);
         bytes
@@ -115,6 +120,37 @@ impl WitnessRole {
         let forked = state.forked.iter();
         let forked = forked.map(|(origin, file)| (origin.as_str().to_owned(), file.clone()));
         (state.heads.len(), forked.collect())
+    }
+
+    /// The checkpoint that is held of a log, as the log signed it; 404 when there is none.
+    fn held(&self, origin: &KeyName) -> Answer {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = match state.heads.contains_key(origin) {
+            true => self.memory.signed(origin),
+            false => Ok(None),
+        };
+        drop(state);
+        match signed {
+            Ok(Some(body)) => Answer {
+                status: 200,
+                content_type: Some("text/plain; charset=utf-8"),
+                body,
+            },
+            Ok(None) => empty(404),
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint cannot be shown");
+                empty(500)
+            }
+        }
+    }
+
+    /// The same for a log that is named by the SHA-256 of its origin, in hex.
+    fn held_by_digest(&self, digest: &str) -> Answer {
+        let of = |origin: &&KeyName| Digest::sha256(origin.as_str().as_bytes()).to_hex() == digest;
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = state.heads.keys().find(of).cloned();
+        drop(state);
+        origin.map_or_else(|| empty(404), |origin| self.held(&origin))
     }
 
     fn decide(&self, request: &[u8]) -> Answer {
@@ -139,7 +175,7 @@ impl WitnessRole {
         if !state.rate.take(&origin, now_us) {
             return empty(429);
         }
-        if let Err(error) = self.memory.keep(&origin, &head) {
+        if let Err(error) = self.memory.keep(&origin, &head, admitted.signed()) {
             tracing::error!(%error, "a head cannot be kept: no cosignature");
             return empty(500);
         }
@@ -196,7 +232,7 @@ mod tests {
     use crypto::log::writer::LogWriter;
     use crypto::note::{KeyType, VerifierKey};
     use protocol::audit::rate;
-    use protocol::audit::witness::{request, take_answer};
+    use protocol::audit::witness::{get_checkpoint, request, take_answer};
 
     struct Log {
         key: SigningKey,
@@ -285,6 +321,26 @@ mod tests {
             status(&role(folder.path(), &two).answer(&two.request(2))).0,
             409
         );
+    }
+
+    #[test]
+    fn the_held_checkpoint_is_shown_as_the_log_signed_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = Log::of(&[b"a", b"b"]);
+        let ask = get_checkpoint(&log.name);
+        let witness = role(folder.path(), &log);
+        assert_eq!(status(&witness.answer(&ask)).0, 404);
+        assert_eq!(status(&witness.answer(&log.request(0))).0, 200);
+        drop(witness);
+        let witness = role(folder.path(), &log);
+        let (code, shown) = status(&witness.answer(&ask));
+        let key = log.key.verifying_key();
+        let key = VerifierKey::new(log.name.clone(), KeyType::Ed25519, key);
+        let shown = crypto::log::checkpoint::SignedCheckpoint::open(&shown, &key);
+        assert_eq!((code, shown.map(|s| *s.head())), (200, Ok(log.tree.head())));
+        let digest = Digest::sha256(log.name.as_str().as_bytes()).to_hex();
+        assert_eq!(witness.held_by_digest(&digest), witness.held(&log.name));
+        assert_eq!(witness.held_by_digest("../x").status, 404);
     }
 
     #[test]
