@@ -10,6 +10,7 @@ mod kill;
 mod net;
 mod path;
 mod refusals;
+mod restored;
 mod sent;
 mod world;
 
@@ -77,6 +78,11 @@ fn each_write_sync_and_rename_of_a_second_start_may_fail_or_kill() -> Result<()>
 #[test]
 fn a_power_cut_at_an_acknowledgement_loses_nothing_acknowledged() -> Result<()> {
     images::run()
+}
+
+#[test]
+fn a_hospital_on_an_old_copy_of_its_log_appends_nothing() -> Result<()> {
+    restored::run()
 }
 
 #[test]

@@ -212,6 +212,7 @@ impl World {
             "data_dir = {data:?}\n[identity]\nkeys = {keys:?}\nunencrypted = true\n\
              [consortium]\ngenesis = {genesis:?}\ngenesis_hash = \"{hash}\"\n\
              credentials = {credentials:?}\ncredential = {credential:?}\nquorum = {quorum:?}\n\
+             witness_wait = \"1s\"\n\
              [mesh]\nlisten = [\"{listen}\"]\nbootstrap = [{known}]\n\
              [control]\nsocket = {socket:?}\n",
             keys = folder.join("keys"),

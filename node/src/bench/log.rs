@@ -207,6 +207,7 @@ impl Bench {
         };
         let vault = Vault::new(Arc::clone(&store), names);
         let opened = log::open(store.layout(), identity, store.payloads(), Arc::new(vault))?;
+        opened.cosigner.unwatched();
         Ok(Self {
             handle: opened.handle,
             writer: opened.writer,

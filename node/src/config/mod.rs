@@ -86,6 +86,10 @@ pub struct Consortium {
     /// over the mesh.
     #[serde(default)]
     pub witnesses: Vec<WitnessAt>,
+    /// How long a start waits to hear from a quorum of witnesses that this is the newest copy of
+    /// the log, before it appends to it.
+    #[serde(default = "witness_wait")]
+    pub witness_wait: String,
 }
 
 /// A witness that is asked over HTTP.
@@ -179,6 +183,10 @@ pub struct Hospital {
 
 fn dicom_listen() -> String {
     "0.0.0.0:11112".to_owned()
+}
+
+fn witness_wait() -> String {
+    "10s".to_owned()
 }
 
 fn quiet_period() -> String {

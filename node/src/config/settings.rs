@@ -77,6 +77,8 @@ pub struct ConsortiumSettings {
     pub quorum: PathBuf,
     /// Witnesses that are asked over HTTP.
     pub witnesses: Vec<WitnessUrl>,
+    /// How long a start waits to hear a quorum of witnesses.
+    pub witness_wait: Duration,
 }
 
 /// A witness that is asked over HTTP.

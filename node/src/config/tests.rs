@@ -111,12 +111,12 @@ fn the_shown_defaults_are_the_defaults() {
 fn an_unknown_key_is_named_with_its_line() {
     assert_eq!(
         complaint(HOSPITAL, "jurisdiction = \"DE\"", "jurisdicton = \"DE\""),
-        ":71: `hospital.jurisdicton`: there is no key `jurisdicton` here; \
+        ":75: `hospital.jurisdicton`: there is no key `jurisdicton` here; \
          did you mean `jurisdiction`?"
     );
     assert_eq!(
         complaint(READER, "[control]", "[controll]"),
-        ":70: `controll`: there is no key `controll` here; did you mean `control`?"
+        ":74: `controll`: there is no key `controll` here; did you mean `control`?"
     );
     assert_eq!(
         complaint(WITNESS, "[witness]\n", "[witness]\nmirror = true\n"),
@@ -142,22 +142,22 @@ const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "jurisdiction = \"DE\"",
         "jurisdiction = \"de\"",
-        ":71: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
+        ":75: `hospital.jurisdiction`: \"de\" is no country: two capital letters, as \"DE\"",
     ),
     (
         "\"stat\"",
         "\"now\"",
-        ":85: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
+        ":89: `hospital.rules.0.urgency`: \"now\" is not stat, emergent, urgent or routine",
     ),
     (
         "\"30m\"",
         "\"30\"",
-        ":87: `hospital.rules.0.deadline`: \"30\" is no span of time",
+        ":91: `hospital.rules.0.deadline`: \"30\" is no span of time",
     ),
     (
         "\"30m\"",
         "\"99d\"",
-        ":87: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
+        ":91: `hospital.rules.0.deadline`: \"99d\" is out of bounds",
     ),
     (
         "modality = \"MG\"\n",
@@ -172,7 +172,7 @@ const HOSPITAL_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"offer\"",
         "\"sell\"",
-        ":84: `hospital.rules.action`: unknown variant `sell`",
+        ":88: `hospital.rules.action`: unknown variant `sell`",
     ),
     (
         "\"192.0.2.20\"",

@@ -95,9 +95,10 @@ async fn start_cases(
         timeline: life.timeline.clone(),
     };
     let driving = tokio::spawn(Driver::new(parts, queues).run(life.driver.clone()));
-    let (quorum, asker) = (trust.quorum.clone(), Asker::new(mesh.clone())?);
+    let asker = (Asker::new(mesh.clone())?, settings.consortium.witness_wait);
+    let (quorum, ending) = (trust.quorum.clone(), life.ending.clone());
     life.tasks
-        .spawn(cosigner.run(quorum, witnesses, asker, life.ending.clone()));
+        .spawn(cosigner.run(quorum, witnesses, asker, ending));
     if let Some(hospital) = &settings.hospital {
         let given = hospital::Given {
             settings,

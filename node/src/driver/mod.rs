@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::audit::restore::OldCopy;
 use protocol::case::reader::{PURGED, PURGING, REPORTED, UNSIGNED};
 use protocol::core::Core;
 use protocol::ids::{Fence, NodeId};
@@ -59,6 +60,9 @@ pub enum DriverError {
     /// The log can no longer be written: nothing may go on.
     #[error("the log cannot be written any more: see the error before this one")]
     Log,
+    /// The log is an old copy.
+    #[error(transparent)]
+    Old(#[from] OldCopy),
 }
 
 /// What the driver is made of.
@@ -215,7 +219,7 @@ impl Driver {
                     self.timeline.note("cosigned", 0, serde_json::json!({ "size": size }));
                     self.outcome(Outcome::Witnessed { size });
                 }
-                None => return Err(DriverError::Log),
+                None => return Err(self.log_ended()),
             },
             Some(outcome) = self.effects.finished() => self.outcome(outcome),
             Some(ask) = self.queues.asks.recv() => self.ask(ask),
@@ -225,6 +229,11 @@ impl Driver {
             () = tokio::time::sleep(nap) => {}
         }
         Ok(())
+    }
+
+    fn log_ended(&self) -> DriverError {
+        let refused = self.log.refused();
+        refused.map_or(DriverError::Log, DriverError::Old)
     }
 
     fn now(&self) -> Now {
@@ -368,10 +377,8 @@ impl Driver {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Append { index, draft } => {
-                    self.log
-                        .append(index, draft)
-                        .await
-                        .map_err(|_| DriverError::Log)?;
+                    let appended = self.log.append(index, draft).await;
+                    appended.map_err(|_| self.log_ended())?;
                 }
                 other @ (Effect::Prove { .. }
                 | Effect::Sign { .. }

@@ -26,6 +26,9 @@ mod witness;
 /// The longest configuration file: one with a thousand rules is a fifth of it.
 const FILE_MAX: u64 = 1 << 20;
 
+/// The longest wait for the witnesses at a start: until then nothing can be acknowledged.
+const WITNESS_WAIT_MAX: Duration = Duration::from_secs(600);
+
 /// The most reads at once that a desk may announce: more is a mistyped number.
 const SLOTS_MAX: u32 = 64;
 
@@ -195,6 +198,11 @@ impl Resolver<'_> {
             credential: self.path("consortium.credential", &consortium.credential)?,
             quorum: self.path("consortium.quorum", &consortium.quorum)?,
             witnesses: self.witnesses(&consortium.witnesses)?,
+            witness_wait: self.span(
+                "consortium.witness_wait",
+                &consortium.witness_wait,
+                WITNESS_WAIT_MAX,
+            )?,
         })
     }
 

@@ -7,11 +7,13 @@ use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::quorum::Quorum;
 use crypto::log::witness::AddCheckpoint;
 use crypto::note::KeyName;
+use protocol::audit::restore::{Standing, Word, weigh};
 use protocol::audit::witness::{self, AnswerError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gatekeeper;
 use super::reach::{Asker, Witness};
 use crate::journal::{JournalError, JournalReader, Published};
 
@@ -24,6 +26,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// One round's bound; a slow witness is asked again in the next.
 const ROUND: Duration = Duration::from_secs(10);
 
+/// Between two attempts to hear the witnesses at a start.
+const HEAR_AGAIN: Duration = Duration::from_millis(200);
+
 /// Runs the rounds.
 pub struct Cosigner {
     reader: JournalReader,
@@ -31,6 +36,9 @@ pub struct Cosigner {
     witnessed: watch::Sender<u64>,
     /// The size each witness is known to hold.
     held: BTreeMap<KeyName, u64>,
+    /// What each last said of this log against what it holds.
+    words: BTreeMap<KeyName, Word>,
+    gate: Gatekeeper,
 }
 
 /// What one witness said.
@@ -41,28 +49,62 @@ struct Said {
 }
 
 impl Cosigner {
-    pub(super) const fn new(
+    pub(super) fn new(
         reader: JournalReader,
         durable: watch::Receiver<u64>,
-        witnessed: watch::Sender<u64>,
+        (witnessed, gate): (watch::Sender<u64>, Gatekeeper),
     ) -> Self {
         Self {
             reader,
             durable,
             witnessed,
             held: BTreeMap::new(),
+            words: BTreeMap::new(),
+            gate,
         }
     }
 
-    /// Cosigns until `stop`.
+    /// Lets entries be appended to a log that no witness watches.
+    pub fn unwatched(&self) {
+        self.gate.open();
+    }
+
+    /// Hears the witnesses before the first entry is appended, for at most `wait`; then cosigns
+    /// until `stop`. A hospital whose witnesses are all out reads on: what it releases then is for
+    /// the policy to say.
     pub async fn run(
         mut self,
         quorum: Quorum,
         witnesses: Vec<Witness>,
-        asker: Asker,
+        (asker, wait): (Asker, Duration),
         stop: CancellationToken,
     ) {
+        let heard = self.hear(&quorum, &witnesses, &asker);
+        let heard = tokio::select! {
+            () = stop.cancelled() => return,
+            heard = tokio::time::timeout(wait, heard) => heard.is_ok(),
+        };
+        if !heard && self.is_newest(&quorum) {
+            tracing::warn!(
+                "no quorum of witnesses was heard: whether this is the newest copy of the log is \
+                 not known; it is asked again with each checkpoint"
+            );
+        }
         loop {
+            if self.words.values().any(|word| word.accuses()) {
+                let shown = self.hear_all(&witnesses, &asker);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    // What was shown until then is kept.
+                    _ = tokio::time::timeout(ROUND, shown) => {}
+                }
+            }
+            if !self.is_newest(&quorum) {
+                // The driver ends for it.
+                stop.cancelled().await;
+                return;
+            }
+            self.gate.open();
             let is_empty = *self.durable.borrow_and_update() == 0;
             let met = is_empty || {
                 let newest = SignedCheckpoint::clone(&self.reader.checkpoint());
@@ -81,6 +123,60 @@ impl Cosigner {
                     return;
                 },
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Asks until a quorum agrees that this is the newest copy, or it is known to be an old one.
+    async fn hear(&mut self, quorum: &Quorum, witnesses: &[Witness], asker: &Asker) {
+        loop {
+            let signed = SignedCheckpoint::clone(&self.reader.checkpoint());
+            self.hear_all(witnesses, asker).await;
+            if signed.head().size > 0 && self.standing(quorum) == Standing::Unknown {
+                self.round(signed, quorum, witnesses, asker).await;
+            }
+            if self.standing(quorum) != Standing::Unknown {
+                return;
+            }
+            tokio::time::sleep(HEAR_AGAIN).await;
+        }
+    }
+
+    /// Has those witnesses that have not agreed show what they hold of this log.
+    async fn hear_all(&mut self, witnesses: &[Witness], asker: &Asker) {
+        let mut asking = JoinSet::new();
+        for witness in witnesses {
+            let name = witness.key.name();
+            if self.words.get(name) == Some(&Word::Agrees) {
+                continue;
+            }
+            let (witness, asker, reader) = (witness.clone(), asker.clone(), self.reader.clone());
+            asking.spawn(async move {
+                let shown = asker.held(&witness, reader.verifier().name()).await;
+                let (status, body) = shown.ok()?;
+                let word = tokio::task::spawn_blocking(move || word(&reader, status, &body));
+                Some((witness.key.name().clone(), word.await.ok()??))
+            });
+        }
+        while let Some(answer) = asking.join_next().await {
+            if let Ok(Some((name, word))) = answer {
+                self.words.insert(name, word);
+            }
+        }
+    }
+
+    fn standing(&self, quorum: &Quorum) -> Standing {
+        weigh(self.reader.checkpoint().head(), quorum, &self.words)
+    }
+
+    /// False when this is known to be an old copy; nothing is appended from then on.
+    fn is_newest(&self, quorum: &Quorum) -> bool {
+        match self.standing(quorum) {
+            Standing::Newest | Standing::Unknown => true,
+            Standing::Old(why) => {
+                tracing::error!(%why, "the log is not appended to");
+                self.gate.refuse(why);
+                false
             }
         }
     }
@@ -105,7 +201,9 @@ impl Cosigner {
             let size = signed.head().size;
             match witness::take_answer(&mut signed, &said.witness.key, said.status, &said.body) {
                 Ok(_) => {
-                    self.held.insert(said.witness.key.name().clone(), size);
+                    let name = said.witness.key.name();
+                    self.held.insert(name.clone(), size);
+                    self.words.insert(name.clone(), Word::Agrees);
                     if self.is_met(&signed, quorum) {
                         return self.keep(signed).await;
                     }
@@ -116,20 +214,13 @@ impl Cosigner {
                         self.ask(&mut asking, said.witness, &signed, asker);
                     }
                 }
-                // Nothing stops for one witness's word: if it is true, the quorum is never met, and
-                // without a quorum no grant goes out.
-                Err(AnswerError::Holds(held)) => tracing::error!(
-                    witness = %said.witness.key.name(), held, size,
-                    "a witness holds a larger tree of this log: an old copy was restored"
-                ),
-                Err(
-                    error @ (AnswerError::Refused(_)
-                    | AnswerError::TooLong
-                    | AnswerError::Malformed
-                    | AnswerError::Cosignature(_)),
-                ) => tracing::warn!(
-                    witness = %said.witness.key.name(), %error, "no cosignature"
-                ),
+                Err(error) => {
+                    let name = said.witness.key.name();
+                    tracing::warn!(witness = %name, %error, size, "no cosignature");
+                    if let Some(word) = Word::of(&error, signed.head()) {
+                        self.words.insert(name.clone(), word);
+                    }
+                }
             }
         }
         false
@@ -205,5 +296,18 @@ impl Cosigner {
                 false
             }
         }
+    }
+}
+
+/// What a witness shows that it holds says of this log. Blocks.
+fn word(reader: &JournalReader, status: u16, body: &[u8]) -> Option<Word> {
+    let checkpoint = reader.checkpoint();
+    let own = checkpoint.head();
+    match status {
+        200 => Word::shown(body, reader.verifier(), own, |size| reader.root(size).ok()),
+        // It never heard of this log; or it is a stock witness, which tells at the first
+        // `add-checkpoint`.
+        404 if own.size == 0 => Some(Word::Agrees),
+        _ => None,
     }
 }

@@ -5,6 +5,7 @@ use protocol::audit::entry::EntryDraft;
 use tokio::sync::{mpsc, watch};
 
 use super::LogError;
+use super::gate::Gate;
 use super::payloads::PayloadSeal;
 use crate::journal::NewEntry;
 use crate::journal::writer::{LogWriter, SUBMISSION_ENTRIES_MAX};
@@ -14,10 +15,14 @@ pub(super) fn run(
     writer: &LogWriter,
     seal: &dyn PayloadSeal,
     mut queue: mpsc::Receiver<(u64, EntryDraft)>,
-    durable: &watch::Sender<u64>,
+    (durable, mut gate): (&watch::Sender<u64>, Gate),
 ) {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, SUBMISSION_ENTRIES_MAX) > 0 {
+        if !gate.pass() {
+            tracing::error!("nothing is appended: the log was not found to be the newest copy");
+            return;
+        }
         match append(writer, seal, std::mem::take(&mut batch)) {
             Ok(signed) => {
                 durable.send_replace(signed.head().size);

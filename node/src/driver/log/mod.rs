@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! driver ──entries──▶ feeder (thread): seals payloads ──▶ journal (thread): commits in batches
-//!          ◀─size───  durable
+//!          ◀─size───  durable          │ gate: shut until the witnesses were heard
 //!          ◀─size───  cosigner (task): asks the witnesses, keeps the cosigned checkpoint durably
 //! ```
 
 mod cosigner;
 mod feeder;
+mod gate;
 mod payloads;
 mod reach;
 mod replay;
@@ -17,9 +18,11 @@ use std::thread::JoinHandle;
 
 use crypto::log::checkpoint::SignedCheckpoint;
 use protocol::audit::entry::{EntryDraft, EntryError};
+use protocol::audit::restore::OldCopy;
 use protocol::limits;
 use tokio::sync::{mpsc, watch};
 
+use self::gate::{Gate, gate};
 use crate::journal::writer::{AppendError, LogWriter};
 use crate::journal::{Journal, JournalError, JournalReader, LogIdentity};
 use crate::store::Layout;
@@ -65,6 +68,7 @@ pub struct LogHandle {
     entries: mpsc::Sender<(u64, EntryDraft)>,
     durable: watch::Receiver<u64>,
     witnessed: watch::Receiver<u64>,
+    gate: Gate,
     /// One more than the last index handed to the writer.
     asked: u64,
 }
@@ -89,8 +93,9 @@ pub struct Opened {
     pub writer: JoinHandle<()>,
 }
 
-/// Opens the log in a store's folder, or begins one, and starts its threads. The log ends when the
-/// last handle is dropped.
+/// Opens the log in a store's folder, or begins one, and starts its threads. Nothing is appended
+/// before the cosigner has heard the witnesses ([`Cosigner::run`]) or was told that there are none
+/// ([`Cosigner::unwatched`]). The log ends when the last handle is dropped.
 ///
 /// # Errors
 /// [`LogError`].
@@ -111,16 +116,21 @@ pub fn open(
         // What was cosigned before this start is news to a core that has replayed.
         witnessed.mark_changed();
     }
+    let (keeper, gate) = gate();
     let writer = std::thread::Builder::new()
         .name("log-feeder".to_owned())
-        .spawn(move || feeder::run(&writer, &*seal, queue, &durable_in))?;
-    let cosigner = Cosigner::new(reader.clone(), durable.clone(), witnessed_in);
+        .spawn({
+            let gate = gate.clone();
+            move || feeder::run(&writer, &*seal, queue, (&durable_in, gate))
+        })?;
+    let cosigner = Cosigner::new(reader.clone(), durable.clone(), (witnessed_in, keeper));
     let asked = head.size;
     let handle = LogHandle {
         reader,
         entries,
         durable,
         witnessed,
+        gate,
         asked,
     };
     Ok(Opened {
@@ -144,7 +154,14 @@ impl LogHandle {
         Ok(())
     }
 
-    /// Waits for news of the log; `None` when the writer or the cosigner has stopped.
+    /// Why nothing may be appended, if this is an old copy of the log.
+    #[must_use]
+    pub fn refused(&self) -> Option<OldCopy> {
+        self.gate.why()
+    }
+
+    /// Waits for news of the log; `None` when the writer or the cosigner has stopped, or the log
+    /// is an old copy.
     pub async fn news(&mut self) -> Option<LogNews> {
         tokio::select! {
             biased;
@@ -156,6 +173,7 @@ impl LogHandle {
                 changed.ok()?;
                 Some(LogNews::Witnessed(*self.witnessed.borrow_and_update()))
             }
+            () = self.gate.refused() => None,
         }
     }
 

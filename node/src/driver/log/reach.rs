@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crypto::note::VerifierKey;
-use protocol::audit::witness::MAX_ANSWER_LEN;
+use crypto::digest::Digest;
+use crypto::note::{KeyName, VerifierKey};
+use protocol::audit::witness::{MAX_ANSWER_LEN, get_checkpoint};
 use protocol::ids::NodeId;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 
 use crate::mesh::{MeshHandle, Protocol};
+use crate::witness::HELD;
 
 /// For a connection to a witness, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -98,19 +100,43 @@ impl Asker {
             }
             At::Http(url) => {
                 let request = self.http.post(url.clone()).body(request);
-                let request = request.header(CONTENT_TYPE, "text/plain; charset=utf-8");
-                let mut answer = request.send().await?;
-                let mut body = Vec::new();
-                while let Some(chunk) = answer.chunk().await? {
-                    if body.len() + chunk.len() > MAX_ANSWER_LEN {
-                        return Err(Unreached::Answer);
-                    }
-                    body.extend_from_slice(&chunk);
-                }
-                Ok((answer.status().as_u16(), body))
+                http(request.header(CONTENT_TYPE, "text/plain; charset=utf-8")).await
             }
         }
     }
+
+    /// Asks for the checkpoint that a witness holds of the log `origin`; status and body of the
+    /// answer. A stock witness knows no such question.
+    ///
+    /// # Errors
+    /// [`Unreached`].
+    pub(super) async fn held(
+        &self,
+        witness: &Witness,
+        origin: &KeyName,
+    ) -> Result<(u16, Vec<u8>), Unreached> {
+        match &witness.at {
+            At::Mesh(_) => self.ask(witness, get_checkpoint(origin)).await,
+            At::Http(url) => {
+                let digest = Digest::sha256(origin.as_str().as_bytes()).to_hex();
+                let beside = format!("{HELD}/{digest}");
+                let url = url.join(&beside).map_err(|_| Unreached::Answer)?;
+                http(self.http.get(url)).await
+            }
+        }
+    }
+}
+
+async fn http(request: RequestBuilder) -> Result<(u16, Vec<u8>), Unreached> {
+    let mut answer = request.send().await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER_LEN {
+            return Err(Unreached::Answer);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((answer.status().as_u16(), body))
 }
 
 /// Splits "status line, body"; `None` for anything else.

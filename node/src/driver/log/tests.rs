@@ -48,10 +48,9 @@ fn open_log(folder: &Path) -> (Opened, Arc<Store>) {
         key: SigningKey::from_seed(&[5; 32]),
     };
     let seal = Arc::new(Seal(Arc::clone(&store)));
-    (
-        open(store.layout(), identity, store.payloads(), seal).unwrap(),
-        store,
-    )
+    let opened = open(store.layout(), identity, store.payloads(), seal).unwrap();
+    opened.cosigner.unwatched();
+    (opened, store)
 }
 
 fn draft(value: u8) -> EntryDraft {
