@@ -7,6 +7,7 @@ mod book;
 mod faults;
 mod images;
 mod kill;
+mod log;
 mod net;
 mod path;
 mod refusals;
@@ -20,6 +21,8 @@ use anyhow::{Result, ensure};
 
 /// Kills in CI, and in the full runs.
 const KILLS: (u64, u64) = (10, 100);
+/// Kills of a process that only appends to its log.
+const LOG_KILLS: (u64, u64) = (40, 1_000);
 /// Runs at a time, unless `RADMESH_CRASH_LANES` says how many: they mostly wait.
 const LANES: usize = 2;
 
@@ -52,6 +55,28 @@ fn in_lanes<T: Send>(work: Vec<T>, run: impl Fn(T) -> Result<()> + Sync) -> Resu
     let told: Vec<String> = failures.iter().map(|one| format!("{one:?}")).collect();
     ensure!(told.is_empty(), "{}", told.join("\n\n"));
     Ok(())
+}
+
+#[tokio::test]
+async fn a_log_is_appended_to_and_each_size_is_told() -> Result<()> {
+    // As a child of the next test it appends until it is killed.
+    if let Some(folder) = std::env::var_os(log::FOLDER) {
+        log::append(folder.as_ref(), u64::MAX / 2).await?;
+    }
+    let folder = tempfile::TempDir::new()?;
+    let place = folder.path().join("store");
+    ensure!(log::append(&place, 200).await? == 200, "not all is durable");
+    ensure!(log::append(&place, 1).await? == 201, "the log went back");
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_killed_keeps_what_it_acknowledged() -> Result<()> {
+    log::kills(if harness::long() {
+        LOG_KILLS.1
+    } else {
+        LOG_KILLS.0
+    })
 }
 
 #[test]
