@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::spread::Spread;
 use crate::daemon::{Names, Vault};
-use crate::driver::log::{self, LogHandle};
+use crate::driver::log::{self, Cosigner, LogHandle};
 use crate::journal::LogIdentity;
 use crate::store::root::MasterKey;
 use crate::store::space::Reserve;
@@ -34,6 +34,8 @@ use crate::store::{Store, StoreOptions};
 
 /// Entries of one sync in the peers: as many as the log's writer gathers.
 const GATHERED: u64 = 1024;
+/// The seed of the measured logs' key, which signs nothing else.
+pub(super) const LOG_SEED: [u8; 32] = [5; 32];
 /// Entries of one patient: an order, a few studies, their releases and reports.
 const PER_SUBJECT: u64 = 20;
 /// Entries appended one by one, for the time that one takes.
@@ -99,10 +101,10 @@ struct Round {
 }
 
 /// A log in a folder of its own, removed with it.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new(parent: &Path, name: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(parent: &Path, name: &str) -> anyhow::Result<Self> {
         let folder = parent.join(format!("radmesh-bench-{}-{name}", std::process::id()));
         fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
         Ok(Self(folder))
@@ -130,7 +132,8 @@ pub fn measure(plan: &Plan) -> anyhow::Result<Measured> {
     for round in 0..plan.rounds {
         let scratch = Scratch::new(&plan.folder, &format!("log-{round}"))?;
         let log = runtime.block_on(async {
-            let mut bench = Bench::open(&scratch.0, u64::from(round))?;
+            let (mut bench, cosigner) = Bench::open(&scratch.0, u64::from(round))?;
+            cosigner.unwatched();
             let rate = bench.throughput(plan.entries).await?;
             singles.extend(bench.singles().await?);
             sizes = bench.sizes()?;
@@ -178,15 +181,15 @@ fn sum_up(
 }
 
 /// An open log, and what makes its drafts.
-struct Bench {
-    handle: LogHandle,
+pub(super) struct Bench {
+    pub(super) handle: LogHandle,
     writer: std::thread::JoinHandle<()>,
     rng: ChaCha20Rng,
     next: u64,
 }
 
 impl Bench {
-    fn open(folder: &Path, round: u64) -> anyhow::Result<Self> {
+    pub(super) fn open(folder: &Path, round: u64) -> anyhow::Result<(Self, Cosigner)> {
         let master = SymmetricKey::from_bytes(&[7; 32]);
         let names = Names::new(&master);
         let master = MasterKey {
@@ -202,18 +205,18 @@ impl Bench {
         };
         let store = Arc::new(Store::open(&folder.join("store"), &master, options)?);
         let identity = LogIdentity {
-            origin: KeyName::new("bench.radmesh/log")?,
-            key: SigningKey::from_seed(&[5; 32]),
+            origin: origin(round)?,
+            key: SigningKey::from_seed(&LOG_SEED),
         };
         let vault = Vault::new(Arc::clone(&store), names);
         let opened = log::open(store.layout(), identity, store.payloads(), Arc::new(vault))?;
-        opened.cosigner.unwatched();
-        Ok(Self {
+        let bench = Self {
             handle: opened.handle,
             writer: opened.writer,
             rng: ChaCha20Rng::seed_from_u64(round),
             next: 0,
-        })
+        };
+        Ok((bench, opened.cosigner))
     }
 
     /// Entries a second: from the first draft to the last entry's being durable.
@@ -242,7 +245,7 @@ impl Bench {
         Ok(all)
     }
 
-    async fn append(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn append(&mut self) -> anyhow::Result<()> {
         let draft = draft(self.next, &mut self.rng);
         self.handle.append(self.next, draft).await?;
         self.next += 1;
@@ -263,11 +266,17 @@ impl Bench {
         Ok((mean(entries)?, mean(payloads)?))
     }
 
-    fn close(self) -> anyhow::Result<()> {
+    pub(super) fn close(self) -> anyhow::Result<()> {
         drop(self.handle);
         let ended = self.writer.join();
         ended.map_err(|_| anyhow::anyhow!("the log's writer panicked"))
     }
+}
+
+/// The name of the log of one round: a witness that saw one round's log refuses another of the
+/// same name.
+pub(super) fn origin(round: u64) -> anyhow::Result<KeyName> {
+    Ok(KeyName::new(&format!("bench.radmesh/log/{round}"))?)
 }
 
 /// A study's arrival, as a hospital logs it.

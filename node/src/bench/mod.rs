@@ -4,6 +4,7 @@
 //! Processor time is compared, not only time by the clock: it tells less of what else the machine
 //! does.
 
+pub mod cosign;
 pub mod log;
 mod shelf;
 pub mod spread;

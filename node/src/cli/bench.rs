@@ -1,6 +1,7 @@
 //! `radmesh bench`: measurements beside a peer, for the machine that they are run on.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use sim::archive::{self, STUDIES_A_RELEASE};
 
 use super::Output;
+use crate::bench::cosign;
 use crate::bench::log::{Measured, Plan, measure};
 use crate::bench::verify::{self, Ask};
 
@@ -17,6 +19,9 @@ use crate::bench::verify::{self, Ask};
 pub(super) enum Command {
     /// Durable log entries a second, beside one file and beside SQLite.
     Log(Log),
+    /// From an entry to its checkpoint with three of four witnesses' cosignatures, beside the
+    /// path's round trip.
+    Cosign(Cosign),
     /// Verify a made archive: hashing against `sha256sum`, signatures, time and memory.
     Verify(Verify),
 }
@@ -32,6 +37,32 @@ pub(super) struct Log {
     entries: u64,
     /// Rounds.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=100))]
+    rounds: u32,
+}
+
+/// Where the witnesses are, and how much.
+#[derive(Debug, Args)]
+pub(super) struct Cosign {
+    /// Serve the four witnesses at this address and the three ports after it, until interrupted,
+    /// and write their quorum file to `--quorum`.
+    #[arg(long, value_name = "ADDRESS", requires = "quorum")]
+    serve: Option<SocketAddr>,
+    /// The quorum file of the witnesses that another process serves; without it they are served by
+    /// this one, on loopback.
+    #[arg(long, value_name = "FILE")]
+    quorum: Option<PathBuf>,
+    /// A folder on the disk that is meant.
+    #[arg(long, default_value = ".")]
+    folder: PathBuf,
+    /// Entries a round.
+    #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    entries: u32,
+    /// Entries a second.
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=10_000))]
+    per_second: u32,
+    /// Rounds. Served witnesses remember the rounds' logs: start them anew for another run.
+    #[arg(long, default_value_t = 5,
+        value_parser = value_parser!(u32).range(1..=i64::from(cosign::ROUNDS_MAX)))]
     rounds: u32,
 }
 
@@ -66,8 +97,25 @@ impl Command {
                 };
                 out.answer(&LogAnswer(measure(&plan)?))
             }
+            Self::Cosign(asked) => asked.run(out),
             Self::Verify(asked) => asked.run(out),
         }
+    }
+}
+
+impl Cosign {
+    fn run(self, out: &Output) -> anyhow::Result<()> {
+        if let (Some(at), Some(quorum)) = (self.serve, &self.quorum) {
+            return cosign::serve_witnesses(&self.folder, at, quorum);
+        }
+        let plan = cosign::Plan {
+            folder: self.folder,
+            quorum: self.quorum,
+            entries: self.entries,
+            per_second: self.per_second,
+            rounds: self.rounds,
+        };
+        out.answer(&CosignAnswer(cosign::measure(&plan)?))
     }
 }
 
@@ -99,6 +147,26 @@ impl Verify {
             std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
         out.answer(&figures?)
+    }
+}
+
+/// What was measured, for a person.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct CosignAnswer(cosign::Measured);
+
+impl fmt::Display for CosignAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = &self.0;
+        writeln!(
+            f,
+            "{} entries a round, {} a second, {} witnesses asked; median (least to most) of rounds",
+            all.entries, all.per_second, all.witnesses
+        )?;
+        writeln!(f, "half cosigned within       {:.1} ms", all.p50_ms)?;
+        writeln!(f, "99 of 100 within           {:.1} ms", all.p99_ms)?;
+        writeln!(f, "the path's round trip      {:.1} ms", all.round_trip_ms)?;
+        write!(f, "99 of 100, in round trips  {:.1}", all.p99_by_round_trip)
     }
 }
 

@@ -7,6 +7,7 @@ use crypto::log::checkpoint::SignedCheckpoint;
 use crypto::log::quorum::Quorum;
 use crypto::log::witness::AddCheckpoint;
 use crypto::note::KeyName;
+use protocol::audit::rate;
 use protocol::audit::restore::{Standing, Word, weigh};
 use protocol::audit::witness::{self, AnswerError};
 use tokio::sync::watch;
@@ -22,6 +23,9 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// Before the next round when the quorum was not met.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// From one round's start to the next: a witness cosigns no more often for one log.
+const PACE: Duration = Duration::from_millis(1_000 / rate::PER_SECOND);
 
 /// One round's bound; a slow witness is asked again in the next.
 const ROUND: Duration = Duration::from_secs(10);
@@ -105,6 +109,7 @@ impl Cosigner {
                 return;
             }
             self.gate.open();
+            let begun = tokio::time::Instant::now();
             let is_empty = *self.durable.borrow_and_update() == 0;
             let met = is_empty || {
                 let newest = SignedCheckpoint::clone(&self.reader.checkpoint());
@@ -114,6 +119,10 @@ impl Cosigner {
                     met = tokio::time::timeout(ROUND, round) => met.unwrap_or(false),
                 }
             };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(begun + PACE) => {}
+            }
             let pause = if met { IDLE } else { RETRY };
             tokio::select! {
                 () = stop.cancelled() => return,

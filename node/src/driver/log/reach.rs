@@ -44,6 +44,9 @@ pub enum Unreached {
     /// The mesh does not reach it.
     #[error("{0}")]
     Mesh(#[from] crate::mesh::SendError),
+    /// It is on the mesh, and this asker is not.
+    #[error("no mesh")]
+    NoMesh,
     /// HTTP does not reach it.
     #[error("{}", chain(.0))]
     Http(#[from] reqwest::Error),
@@ -62,7 +65,7 @@ fn chain(error: &reqwest::Error) -> String {
 /// Asks. Clones share connections.
 #[derive(Clone)]
 pub struct Asker {
-    mesh: MeshHandle,
+    mesh: Option<MeshHandle>,
     http: Client,
 }
 
@@ -72,6 +75,18 @@ impl Asker {
     /// # Errors
     /// TLS cannot be set up (the system has no certificates).
     pub fn new(mesh: MeshHandle) -> reqwest::Result<Self> {
+        let mesh = Some(mesh);
+        Ok(Self {
+            mesh,
+            ..Self::over_http()?
+        })
+    }
+
+    /// An asker over HTTP alone.
+    ///
+    /// # Errors
+    /// As for [`Asker::new`].
+    pub fn over_http() -> reqwest::Result<Self> {
         let http = Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
@@ -80,7 +95,7 @@ impl Asker {
             // The quorum names the witness, and no witness another.
             .redirect(Policy::none())
             .build()?;
-        Ok(Self { mesh, http })
+        Ok(Self { mesh: None, http })
     }
 
     /// Sends an `add-checkpoint` request; status and body of the answer.
@@ -94,7 +109,8 @@ impl Asker {
     ) -> Result<(u16, Vec<u8>), Unreached> {
         match &witness.at {
             At::Mesh(node) => {
-                let answer = self.mesh.send(*node, Protocol::Witness, request).await?;
+                let mesh = self.mesh.as_ref().ok_or(Unreached::NoMesh)?;
+                let answer = mesh.send(*node, Protocol::Witness, request).await?;
                 let (status, body) = split_answer(&answer).ok_or(Unreached::Answer)?;
                 Ok((status, body.to_vec()))
             }
