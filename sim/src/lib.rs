@@ -15,6 +15,8 @@ pub mod consortium;
 pub mod disk;
 pub mod faults;
 pub mod host;
+#[cfg(test)]
+mod links;
 pub mod report;
 pub mod run;
 pub mod search;

@@ -121,33 +121,45 @@ pub(crate) struct Run {
 /// # Errors
 /// [`Failure`] with the promise that broke.
 pub fn run(seed: u64) -> Result<Summary, Failure> {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut rng = ChaCha20Rng::from_seed(bytes);
-    let consortium = Consortium::found(&mut rng);
-    let faults = Faults::draw(&mut rng, HOSPITALS + READERS);
-    let hosts = (0..HOSPITALS + READERS)
-        .map(|number| Host::new(number, rng.next_u64() % 2_000_000))
-        .collect();
-    let mut run = Run {
-        rng,
-        faults,
-        consortium,
-        hosts,
-        at_us: 0,
-        case_of: BTreeMap::new(),
-        messages: 0,
-        grants: 0,
-        queue: BinaryHeap::new(),
-        pending: BTreeMap::new(),
-        sequence: 0,
-        trace: Hasher::new(),
-    };
-    run.plan();
-    run.finish(seed)
+    let (run, events) = Run::of(seed).finish(seed)?;
+    Ok(run.summary(seed, events))
+}
+
+/// Runs one seed to its end; the sites as they are then.
+#[cfg(test)]
+pub(crate) fn hosts(seed: u64) -> Result<Vec<Host>, Failure> {
+    let (run, _) = Run::of(seed).finish(seed)?;
+    Ok(run.hosts)
 }
 
 impl Run {
+    fn of(seed: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut rng = ChaCha20Rng::from_seed(bytes);
+        let consortium = Consortium::found(&mut rng);
+        let faults = Faults::draw(&mut rng, HOSPITALS + READERS);
+        let hosts = (0..HOSPITALS + READERS)
+            .map(|number| Host::new(number, rng.next_u64() % 2_000_000))
+            .collect();
+        let mut run = Run {
+            rng,
+            faults,
+            consortium,
+            hosts,
+            at_us: 0,
+            case_of: BTreeMap::new(),
+            messages: 0,
+            grants: 0,
+            queue: BinaryHeap::new(),
+            pending: BTreeMap::new(),
+            sequence: 0,
+            trace: Hasher::new(),
+        };
+        run.plan();
+        run
+    }
+
     /// What is known to happen from the start.
     fn plan(&mut self) {
         for to in 0..HOSPITALS + READERS {
@@ -171,7 +183,7 @@ impl Run {
     }
 
     /// Handles events until all cases are closed or time is up.
-    fn finish(mut self, seed: u64) -> Result<Summary, Failure> {
+    fn finish(mut self, seed: u64) -> Result<(Self, u64), Failure> {
         let mut events = 0;
         let expected = HOSPITALS * usize::from(STUDIES);
         while let Some(Reverse((at, sequence))) = self.queue.pop() {
@@ -194,7 +206,7 @@ impl Run {
                 broken,
             })?;
             if self.closed() == expected && self.idle_desks() {
-                return Ok(self.summary(seed, events));
+                return Ok((self, events));
             }
             if at > END_US || events > EVENTS_MAX {
                 break;
