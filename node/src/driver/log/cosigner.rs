@@ -96,7 +96,7 @@ impl Cosigner {
         }
         loop {
             if self.words.values().any(|word| word.accuses()) {
-                let shown = self.hear_all(&witnesses, &asker);
+                let shown = self.hear_all(&quorum, &witnesses, &asker);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     // What was shown until then is kept.
@@ -140,7 +140,7 @@ impl Cosigner {
     async fn hear(&mut self, quorum: &Quorum, witnesses: &[Witness], asker: &Asker) {
         loop {
             let signed = SignedCheckpoint::clone(&self.reader.checkpoint());
-            self.hear_all(witnesses, asker).await;
+            self.hear_all(quorum, witnesses, asker).await;
             if signed.head().size > 0 && self.standing(quorum) == Standing::Unknown {
                 self.round(signed, quorum, witnesses, asker).await;
             }
@@ -151,8 +151,9 @@ impl Cosigner {
         }
     }
 
-    /// Has those witnesses that have not agreed show what they hold of this log.
-    async fn hear_all(&mut self, witnesses: &[Witness], asker: &Asker) {
+    /// Has those witnesses that have not agreed show what they hold of this log, until it is known
+    /// how that log stands.
+    async fn hear_all(&mut self, quorum: &Quorum, witnesses: &[Witness], asker: &Asker) {
         let mut asking = JoinSet::new();
         for witness in witnesses {
             let name = witness.key.name();
@@ -170,6 +171,10 @@ impl Cosigner {
         while let Some(answer) = asking.join_next().await {
             if let Ok(Some((name, word))) = answer {
                 self.words.insert(name, word);
+            }
+            // One that does not answer holds up nothing that the others settle.
+            if self.standing(quorum) != Standing::Unknown {
+                return;
             }
         }
     }
