@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use crypto::digest::Digest;
 use crypto::log::quorum::MAX_POLICY_LEN;
+use protocol::audit::sided::{self, OneSided, one_sided};
 use protocol::audit::verify::{Input, Options, Verdict, describe, json, verify};
 use serde_json::json;
 
@@ -120,11 +121,52 @@ impl VerifyArguments {
     }
 }
 
+/// What `radmesh audit reconcile` is told.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
+pub struct ReconcileArguments {
+    /// Folders written by `radmesh audit export`: your own archive first, then the peers'.
+    #[arg(required = true, num_args = 2.., value_name = "DIR")]
+    pub archives: Vec<PathBuf>,
+    /// What to trust.
+    #[command(flatten)]
+    pub trust: TrustArguments,
+}
+
+impl ReconcileArguments {
+    /// Verifies the archives, compares both sides of every release, and prints what only one side
+    /// shows.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed, a quorum file that cannot be read, a closed output.
+    pub fn run(&self, as_json: bool) -> anyhow::Result<(OneSided, Verdict)> {
+        let options = self.trust.options()?;
+        let (found, verdict) = with_inputs(&self.archives, |inputs| {
+            let verdict = verify(inputs, options);
+            (one_sided(inputs, &verdict), verdict)
+        })?;
+        let text = if as_json {
+            format!("{:#}\n", sided::json(&found, &verdict))
+        } else {
+            sided::describe(&found, &verdict)
+        };
+        std::io::stdout().write_all(text.as_bytes())?;
+        Ok((found, verdict))
+    }
+}
+
 /// Verifies the archives in folders, each by itself and all against one another.
 ///
 /// # Errors
 /// [`FolderError`].
 pub fn verify_folders(archives: &[PathBuf], options: Options) -> Result<Verdict, FolderError> {
+    with_inputs(archives, |inputs| verify(inputs, options))
+}
+
+/// Opens folders as archives, each labelled with its path, for `use_them`.
+fn with_inputs<T>(
+    archives: &[PathBuf],
+    use_them: impl FnOnce(&[Input<'_>]) -> T,
+) -> Result<T, FolderError> {
     let folders = archives.iter().map(|path| Folder::open(path));
     let folders: Vec<Folder> = folders.collect::<Result<_, _>>()?;
     let labels: Vec<String> = archives
@@ -136,7 +178,7 @@ pub fn verify_folders(archives: &[PathBuf], options: Options) -> Result<Verdict,
         .zip(&labels)
         .map(|(source, label)| Input { label, source })
         .collect();
-    Ok(verify(&inputs, options))
+    Ok(use_them(&inputs))
 }
 
 fn summary(exported: &Exported) -> serde_json::Value {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use protocol::audit::verify::Verdict;
 
 use super::Output;
-use super::audit::{TrustArguments, VerifyArguments};
+use super::audit::{ReconcileArguments, TrustArguments, VerifyArguments};
 use super::client::Target;
 use super::duties;
 use crate::control::wire::Request;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Disclose(duties::Disclose),
     /// Verify archives, each by itself and all against one another.
     Verify(Verify),
+    /// Lay your own archive beside the peers' and list what only one side shows.
+    Reconcile(ReconcileArguments),
 }
 
 /// From which node, and where to.
@@ -56,22 +59,34 @@ impl Command {
             Self::Review(review) => review.run(out),
             Self::Prove(prove) => prove.run(out),
             Self::Disclose(disclose) => disclose.run(out),
+            Self::Reconcile(reconcile) => {
+                let (found, verdict) = reconcile.run(out.is_json())?;
+                accepted(&verdict)?;
+                match (found.omissions.len(), found.is_complete()) {
+                    (0, true) => Ok(()),
+                    (0, false) => bail!("not everything could be compared"),
+                    (count, _) => bail!("one-sided omissions: {count}"),
+                }
+            }
             Self::Verify(Verify { archives, trust }) => {
                 let arguments = VerifyArguments {
                     archives,
                     trust,
                     json: out.is_json(),
                 };
-                let verdict = arguments.run()?;
-                match (verdict.accepted(), verdict.holds()) {
-                    (true, _) => Ok(()),
-                    (false, true) => bail!(
-                        "the genesis was not pinned: give the hash that the founders announced as \
-                         --genesis"
-                    ),
-                    (false, false) => bail!("the archives do not hold"),
-                }
+                accepted(&arguments.run()?)
             }
         }
+    }
+}
+
+/// Refuses a verdict that nobody may rest on, in one line.
+fn accepted(verdict: &Verdict) -> anyhow::Result<()> {
+    match (verdict.accepted(), verdict.holds()) {
+        (true, _) => Ok(()),
+        (false, true) => bail!(
+            "the genesis was not pinned: give the hash that the founders announced as --genesis"
+        ),
+        (false, false) => bail!("the archives do not hold"),
     }
 }

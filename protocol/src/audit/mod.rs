@@ -21,5 +21,7 @@ pub mod record;
 pub mod report;
 pub mod restore;
 pub mod review;
+#[cfg(feature = "audit")]
+pub mod sided;
 pub mod verify;
 pub mod witness;
