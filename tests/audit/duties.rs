@@ -99,6 +99,32 @@ fn a_review_is_signed_logged_and_told() -> Result<()> {
 }
 
 #[test]
+fn both_sides_of_every_release_are_laid_beside_one_another() -> Result<()> {
+    let network = Network::start()?;
+    let genesis = network.genesis()?;
+    let archive = |node: &str| network.archives().join(node);
+    let reconcile = |first: &str, second: &str| {
+        let mut command = Command::new(harness::binary("radmesh")?);
+        command.args(["--json", "audit", "reconcile", "--genesis", &genesis]);
+        command.args([archive(first), archive(second)]);
+        harness::run(&mut command, network.folder(), BOUND)
+    };
+    let found: Value = answer(&reconcile(HOSPITAL, "reader")?)?;
+    ensure!(found["clean"] == true && found["releases"] == 1, "{found}");
+    // Without the reader's archive nothing is known of its side.
+    let ran = reconcile(HOSPITAL, "hospital-b")?;
+    let found: Value = serde_json::from_str(&ran.stdout)?;
+    ensure!(!ran.status.success() && found["clean"] == false, "{ran:?}");
+    let absent = found["absent"].as_array().context("no list")?;
+    ensure!(absent.len() == 1, "{found}");
+    ensure!(
+        ran.stderr.contains("not everything could be compared"),
+        "{ran:?}"
+    );
+    Ok(())
+}
+
+#[test]
 fn one_entry_is_proved_to_who_has_no_archive() -> Result<()> {
     let network = Network::start()?;
     cosigned(&network)?;
