@@ -283,4 +283,26 @@ mod tests {
         assert_eq!(of(AnswerError::Refused(429)), None);
         assert_eq!(of(AnswerError::Malformed), None);
     }
+
+    #[test]
+    fn a_damaged_checkpoint_proves_nothing_but_what_the_log_signed() {
+        let key = SigningKey::from_seed(&[9; 32]);
+        let log = VerifierKey::new(name("log.example"), KeyType::Ed25519, key.verifying_key());
+        let head = TreeHead {
+            size: 11,
+            root: Digest::sha256(b"eleven"),
+        };
+        let origin = name("log.example");
+        let good = Checkpoint { origin, head }.sign(&key).encode();
+        let shown = |bytes: &[u8]| Word::shown(bytes, &log, &own(), |_| None);
+        assert_eq!(shown(&good), Some(Word::Proves(11)));
+        for place in 0..good.len() {
+            assert_eq!(shown(&good[..place]), None, "cut at {place}");
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[place] ^= 1 << bit;
+                assert_eq!(shown(&bad), None, "bit {bit} of byte {place}");
+            }
+        }
+    }
 }
