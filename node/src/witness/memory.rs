@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crypto::digest::Digest;
 use crypto::keys::VerifyingKey;
 use crypto::log::merkle::TreeHead;
-use crypto::note::{KeyName, MAX_NOTE_LEN};
+use crypto::note::KeyName;
 
 use super::WitnessError;
 use crate::files::{FileError, Readers, create_secret_folder, read, read_text, replace};
@@ -21,8 +21,9 @@ use crate::files::{FileError, Readers, create_secret_folder, read, read_text, re
 const VERSION: &str = "radmesh-head/1";
 /// The longest head: a name, a number and a digest.
 const HEAD_MAX: u64 = 2 << 10;
-/// The longest head's file: the head, an empty line, the checkpoint that the log signed.
-const FILE_MAX: u64 = HEAD_MAX + MAX_NOTE_LEN as u64;
+/// The longest head's file: the head, an empty line, the checkpoint with the log's one signature,
+/// which is no longer than the head with a key's name and 68 bytes in base64.
+const FILE_MAX: u64 = 2 * HEAD_MAX;
 /// Says that a folder is a witness's memory; written once, before the marker.
 const FORMAT: (&str, &str) = ("format", "radmesh-witness/1\n");
 /// Beside the key, and not in the data folder: it is there when the data folder is lost.

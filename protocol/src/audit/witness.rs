@@ -21,7 +21,7 @@ use crypto::log::reader::{ReadError, TileReader, TileTree};
 use crypto::log::witness::{
     AddCheckpoint, Refusal, RequestError, conflict_body, decide, parse_conflict,
 };
-use crypto::note::{KeyName, NoteError, VerifierKey};
+use crypto::note::{KeyName, Note, NoteError, VerifierKey};
 
 use crate::member::Roster;
 use crate::time::Wall;
@@ -167,8 +167,8 @@ impl Admitted {
     }
 
     /// The checkpoint as the log signed it, to be stored with the head: shown to a log that starts
-    /// from an old copy, it proves that the copy is old. At most
-    /// [`MAX_NOTE_LEN`](crypto::note::MAX_NOTE_LEN) bytes.
+    /// from an old copy, it proves that the copy is old. It has the log's signature alone: anybody
+    /// may send a log's checkpoint with lines of their own, up to a length that no answer carries.
     #[must_use]
     pub fn signed(&self) -> &[u8] {
         &self.signed
@@ -212,7 +212,7 @@ pub fn admit(
     match decide(&request, logs.key(&checkpoint.origin), held.as_ref()) {
         Ok(_) => Ok(Admitted {
             checkpoint: checkpoint.clone(),
-            signed: request.checkpoint.encode(),
+            signed: alone(&request.checkpoint, logs.key(&checkpoint.origin)),
         }),
         Err(refusal) => {
             let alarm = is_fork(&request, held.as_ref(), &refusal);
@@ -222,6 +222,15 @@ pub fn admit(
             })
         }
     }
+}
+
+/// The checkpoint with the log's own signature, which [`decide`] has checked, and no other line.
+fn alone(checkpoint: &SignedCheckpoint, key: Option<&VerifierKey>) -> Vec<u8> {
+    let note = checkpoint.note();
+    let mut lines = note.signatures().iter();
+    let own = key.and_then(|key| lines.find(|line| key.claims(line)));
+    let alone = own.and_then(|own| Note::new(note.text().to_owned(), own.clone()).ok());
+    alone.map_or_else(|| checkpoint.encode(), |note| note.encode())
 }
 
 /// The log's own signatures prove a fork: another tree of the very size that was cosigned. A proof
@@ -309,7 +318,7 @@ mod tests {
     use super::*;
     use crypto::log::merkle::MerkleError;
     use crypto::log::writer::LogWriter;
-    use crypto::note::KeyType;
+    use crypto::note::{KeyType, NoteSignature};
 
     const TIME: u64 = 1_700_000_000;
 
@@ -471,6 +480,22 @@ mod tests {
         let unsigned = CosignError::Note(NoteError::NoSignatureBlock);
         assert_eq!(take(200, b""), Err(AnswerError::Cosignature(unsigned)));
         assert_eq!(signed, before);
+    }
+
+    #[test]
+    fn lines_that_others_add_are_not_kept() {
+        let log = Log::new(&[b"a", b"b"]);
+        let checkpoint = log.checkpoint();
+        let mut padded = checkpoint.clone();
+        let text = padded.note().text().to_owned();
+        for n in 0..40 {
+            let name = KeyName::new(&format!("stranger-{n}.example")).expect("a name");
+            let line = NoteSignature::ed25519(&text, &name, &SigningKey::from_seed(&[n; 32]));
+            padded.add(line).expect("room for a line");
+        }
+        let request = request(&log.files, 2, 0, padded).expect("tiles are there");
+        let admitted = admit(&request, &log.known(), |_| None).expect("admitted");
+        assert_eq!(admitted.signed(), checkpoint.encode());
     }
 
     #[test]
