@@ -114,6 +114,8 @@ pub fn run() -> Result<()> {
     fs::create_dir(&data)?;
     net.hospital.start(None)?;
     ends_refused(&net).context("on an empty folder")?;
+    let logged = Seen::all(&world)?.iter().any(|seen| seen.size() > 0);
+    ensure!(!logged, "a lost log was begun anew");
 
     // Nobody can say so at the start: it runs, and ends when the witness is back.
     net.witness.stop_well()?;
